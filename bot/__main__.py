@@ -1,0 +1,100 @@
+"""The command line: `python -m bot COMMAND`. Imports are inside the commands, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+app = App(name="python -m bot", help="Threadesk: a support desk that lives in Slack.", version_flags=[])
+
+
+@app.command
+async def run(*, migrate: bool = True) -> None:
+    """Run the desk. Settings come from the environment or `.env`; the README lists them.
+
+    Parameters
+    ----------
+    migrate
+        Bring the database's tables up to date first.
+    """
+    from bot import app as desk
+    from bot import settings
+
+    try:
+        await desk.run(settings.load(), migrating=migrate)
+    except (settings.SettingsError, desk.StartError) as error:
+        _give_up(error)
+
+
+@app.command
+async def migrate(*, down: bool = False, yes: bool = False) -> None:
+    """Bring the database's tables up to date.
+
+    Parameters
+    ----------
+    down
+        Remove everything that migrations made, with all tickets in it.
+    yes
+        Do that without being asked again.
+    """
+    from bot import app as desk
+    from bot import settings
+    from storage import migrate as migrations
+    from storage.embedded import EmbeddedPostgres
+
+    try:
+        url, folder = settings.load_for_migration()
+        async with desk.open_database(url.get_secret_value() if url else None, EmbeddedPostgres(folder)) as database:
+            if down:
+                if not yes:
+                    _give_up("This deletes every ticket. To go on: python -m bot migrate --down --yes")
+                await migrations.downgrade(database)
+                print("The desk's tables are gone.")
+            else:
+                print(f"The tables are at version {await desk.bring_up_to_date(database)}.")
+    except (settings.SettingsError, desk.StartError) as error:
+        _give_up(error)
+
+
+@app.command
+async def demo() -> None:
+    """Play a support case in a sandbox workspace against the real desk, and show what everybody sees."""
+    from bot.demo import play
+
+    sys.exit(await play())
+
+
+@app.command
+async def sandbox(
+    *,
+    port: int = 8010,
+    request_url: str = "http://127.0.0.1:3000/slack/events",
+    manifest: Path = Path("manifest.yml"),
+    speed: Annotated[float, Parameter(help="Factor by which Slack's waits and rate limits are shortened.")] = 1.0,
+) -> None:
+    """Start a Slack workspace on this machine, to try the desk in.
+
+    Parameters
+    ----------
+    port
+        Where it listens, on 127.0.0.1.
+    request_url
+        Where it delivers events to: the desk's address.
+    manifest
+        The app's manifest: its scopes, events and commands.
+    """
+    from bot.sandbox.standalone import serve
+
+    await serve(port, request_url, manifest, speed)
+
+
+def _give_up(why: object) -> None:
+    print(why, file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    app()

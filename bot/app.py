@@ -1,0 +1,295 @@
+"""The composition root: settings → database → Slack → listeners → web server → courier and clock → shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import parse_qs
+
+import structlog
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import listeners
+from bot.delivery import directory
+from bot.delivery.clock import Clock
+from bot.delivery.courier import Courier
+from bot.delivery.directory import Found
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, patient_client
+from bot.services import Services
+from bot.settings import Settings, SettingsError
+from bot.tickets import text
+from bot.tickets.desk import Desk
+from storage import channels, migrate
+from storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from storage.engine import Database, DatabaseAway
+
+log = structlog.get_logger(__name__)
+
+LARGEST_REQUEST = 4 * 1024 * 1024
+
+
+class StartError(Exception):
+    """Why the desk cannot start, as a sentence for the person who runs it."""
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def set_up_logging(level: str) -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(),
+    )
+    logging.basicConfig(level=logging.ERROR)
+
+
+@asynccontextmanager
+async def open_database(url: str | None, folder: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """The database at the URL, or the embedded one, which is stopped at the end when nobody else uses it."""
+    if url is None:
+        try:
+            url = await asyncio.to_thread(folder.start)
+        except EmbeddedPostgresError as error:
+            raise StartError(str(error)) from None
+        embedded: EmbeddedPostgres | None = folder
+    else:
+        embedded = None
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+        if embedded is not None:
+            await asyncio.to_thread(embedded.stop)
+
+
+async def bring_up_to_date(database: Database) -> str:
+    try:
+        return await migrate.upgrade(database)
+    except DatabaseAway as error:
+        raise StartError(f"The database cannot be reached: {error}. Is DATABASE_URL right and PostgreSQL up?") from None
+
+
+@dataclass
+class Running:
+    """A desk that is up; `port` is where it listens."""
+
+    services: Services
+    port: int
+    stop: asyncio.Event
+
+
+async def run(settings: Settings, *, migrating: bool = True, clock: Callable[[], dt.datetime] = now) -> None:
+    """Runs until SIGTERM or SIGINT; then takes no more requests and finishes what is under way."""
+    set_up_logging(settings.log_level)
+    async with running(settings, migrating=migrating, clock=clock) as desk:
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, desk.stop.set)
+        log.info("the desk is open", host=settings.host, port=desk.port)
+        await desk.stop.wait()
+        log.info("the desk is closing")
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, migrating: bool = True, clock: Callable[[], dt.datetime] = now
+) -> AsyncIterator[Running]:
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    async with open_database(url, EmbeddedPostgres(settings.data_dir)) as database:
+        if migrating:
+            await bring_up_to_date(database)
+        services = await introduce(settings, database, clock)
+        courier, due = Courier(services), Clock(services)
+        async with _serving(settings, services) as port:
+            work = [asyncio.create_task(courier.run()), asyncio.create_task(due.run())]
+            try:
+                yield Running(services, port, asyncio.Event())
+            finally:
+                due.stop()
+                courier.stop()
+                await asyncio.gather(*work)
+
+
+async def introduce(settings: Settings, database: Database, clock: Callable[[], dt.datetime]) -> Services:
+    """Finds out who the desk is in Slack, and which channels it serves."""
+    token = settings.slack_bot_token.get_secret_value()
+    slack = patient_client(token, settings.slack_api_url)
+    try:
+        me = await ask(slack, "auth.test")
+        wanted = {settings.triage_channel, *settings.support_channels}
+        if settings.digest_channel:
+            wanted.add(settings.digest_channel)
+        found = await directory.find_channels(slack, wanted)
+        digest_channel = _digest_channel(settings, found)
+        desk = Desk(
+            team_id=str(me["team_id"]),
+            team_url=str(me["url"]),
+            bot_user=str(me["user_id"]),
+            digest_channel=digest_channel,
+            undo=settings.undo,
+            grouping=dt.timedelta(seconds=settings.group_seconds),
+            reopening=dt.timedelta(days=settings.reopen_days),
+        )
+        services = Services(
+            database, desk, client(token, settings.slack_api_url), clock, settings.post_interval_seconds
+        )
+        await _choose_channels(settings, services, found)
+        await directory.read_triage_members(services)
+    except SlackRefused as refused:
+        raise StartError(_refusal(refused.error)) from None
+    except (Unclear, RateLimited) as error:
+        raise StartError(f"Slack cannot be reached at {settings.slack_api_url}: {error}") from None
+    return services
+
+
+def _refusal(error: str) -> str:
+    if error in {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"}:
+        return f"Slack does not accept SLACK_BOT_TOKEN ({error}). Copy it again from OAuth & Permissions."
+    if error == "missing_scope":
+        return "The app lacks a scope. Compare its manifest with manifest.yml, then install it again."
+    return f"Slack refused to tell who the desk is: {error}"
+
+
+def _digest_channel(settings: Settings, found: dict[str, Found]) -> str | None:
+    if settings.digest_channel is None:
+        return None
+    if settings.digest_channel not in found:
+        raise StartError(_invisible("DIGEST_CHANNEL", settings.digest_channel))
+    return found[settings.digest_channel].id
+
+
+def _invisible(setting: str, channel: str) -> str:
+    return f"{setting}: Slack shows the desk no channel {channel}. Invite it there first: /invite @desk"
+
+
+async def _choose_channels(settings: Settings, services: Services, found: dict[str, Found]) -> None:
+    triage = found.get(settings.triage_channel)
+    if triage is None or not triage.member:
+        raise StartError(_invisible("TRIAGE_CHANNEL", settings.triage_channel))
+    unfit = directory.unfit_for_triage(triage)
+    if unfit:
+        raise StartError(
+            f"TRIAGE_CHANNEL: #{triage.name} cannot be used, because {unfit} and notes would be read by others."
+            " Choose a private channel that is not shared."
+        )
+    for name in settings.support_channels:
+        if name not in found or not found[name].member:
+            raise StartError(_invisible("SUPPORT_CHANNELS", name))
+        if found[name].id == triage.id:
+            raise StartError("SUPPORT_CHANNELS: the triage channel cannot be a support channel too.")
+    async with services.transaction() as tx:
+        await channels.choose_triage(tx, triage.id, triage.name, suspended=None)
+        for name in settings.support_channels:
+            await channels.choose_support(tx, found[name].id, found[name].name, triage.id)
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, services: Services) -> AsyncIterator[int]:
+    runner = web.AppRunner(web_app(settings, services), access_log=None, shutdown_timeout=10)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        try:
+            await site.start()
+        except OSError as error:
+            place = f"{settings.host}:{settings.port}"
+            raise StartError(f"HOST, PORT: cannot listen on {place}: {error.strerror}") from None
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def bolt_app(settings: Settings, services: Services) -> AsyncApp:
+    app = AsyncApp(
+        client=AsyncWebClient(
+            token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, timeout=2
+        ),
+        signing_secret=settings.slack_signing_secret.get_secret_value(),
+        process_before_response=True,
+    )
+
+    @app.middleware
+    async def cleaned(req: AsyncBoltRequest, next: Callable[[], object]) -> None:  # noqa: A002 - Bolt's name
+        req.body = cast("dict[str, Any]", text.clean(req.body))
+        await next()  # type: ignore[misc]
+
+    listeners.register(app, services)
+    return app
+
+
+def web_app(settings: Settings, services: Services) -> web.Application:
+    bolt = bolt_app(settings, services)
+
+    async def slack_events(request: web.Request) -> web.Response:
+        body = await request.read()
+        if problem := malformed(body, request):
+            return web.Response(status=400, text=problem)
+        answer = await bolt.async_dispatch(
+            AsyncBoltRequest(body=body.decode(), query=request.query_string, headers=dict(request.headers))
+        )
+        return await to_aiohttp_response(answer)
+
+    async def alive(_: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def ready(_: web.Request) -> web.Response:
+        return await readiness(services)
+
+    app = web.Application(client_max_size=LARGEST_REQUEST)
+    app.router.add_post("/slack/events", slack_events)
+    app.router.add_get("/healthz", alive)
+    app.router.add_get("/readyz", ready)
+    return app
+
+
+def malformed(body: bytes, request: web.Request) -> str | None:
+    """Why a request is none of Slack's. Bolt would answer 500 to these, which asks Slack to send them again."""
+    if not request.headers.get("X-Slack-Request-Timestamp", "0").isdecimal():
+        return "X-Slack-Request-Timestamp is no number"
+    try:
+        decoded = body.decode()
+        if request.content_type == "application/json":
+            parsed = json.loads(decoded)
+        else:
+            form = parse_qs(decoded, keep_blank_values=True)
+            parsed = json.loads(form["payload"][0]) if "payload" in form else {}
+    except (ValueError, RecursionError):
+        return "the body is not what its content type says"
+    return None if isinstance(parsed, dict) else "the body is no JSON object"
+
+
+async def readiness(services: Services) -> web.Response:
+    """Ready when the database is reachable, its migrations are current and Slack takes the token."""
+    checks = {"database": False, "migrations": False, "slack": False}
+    with contextlib.suppress(*DatabaseAway):
+        async with asyncio.timeout(2):
+            checks["migrations"] = await migrate.is_current(services.database)
+            checks["database"] = True
+    with contextlib.suppress(SlackRefused, RateLimited, Unclear, TimeoutError):
+        async with asyncio.timeout(2):
+            await ask(services.slack, "auth.test")
+            checks["slack"] = True
+    return web.json_response(checks, status=200 if all(checks.values()) else 503)
+
+
+__all__ = ["Running", "SettingsError", "StartError", "run", "running"]

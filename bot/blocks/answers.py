@@ -1,0 +1,185 @@
+"""What is answered to one person, privately."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import slackblocks as slack
+
+from bot.blocks.ids import Action
+from bot.blocks.parts import (
+    NAME,
+    NO_WORDS,
+    PRIORITY,
+    STATUS,
+    actions,
+    button,
+    context,
+    facts,
+    header,
+    mention,
+    name_of,
+    on_it,
+    section,
+    some,
+    stars,
+    tags_of,
+    title_of,
+)
+from bot.blocks.surface import Message, clip, date, escape, message, one_line, words
+from bot.blocks.surface import link as linked
+from bot.tickets.grammar import VERBS, Verb
+from bot.tickets.listing import PAGE, Shown
+from bot.tickets.views import Row
+from storage.tickets import AuthorRole, Ticket, Written
+
+#: Of a ticket in full, the newest part: so many entries, so many characters of each, so many of all.
+MESSAGES = (20, 1_200, 5_000)
+NOTES = (8, 500, 1_200)
+DESCRIPTION = 800
+UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
+
+
+def sentence(text: str) -> Message:
+    """`text` is mrkdwn in which what people typed is escaped."""
+    return message(text, words(text))
+
+
+def page(rows: Sequence[Row], *, heading: str, more: str | None) -> Message:
+    """A page of a list. `heading` is plain text; `more` is the value of *More*, None on the last page."""
+    title = header("heading", one_line(heading) or "Tickets")
+    if not rows:
+        empty = "Nothing here. All quiet."
+        return message(f"{escape(one_line(heading))}: {empty}", [title, section("empty", empty)])
+    shown = [_row(row) for row in rows[:PAGE]]
+    blocks: list[slack.Block] = [title, *(section(f"row:{at}", said) for at, said in enumerate(shown, 1))]
+    if len(rows) > PAGE:
+        blocks.append(context("rest", f"and {len(rows) - PAGE:,} more"))
+    if more is not None:
+        blocks.append(actions("more", button("More", Action.MORE, more, spoken="More tickets")))
+    return message("\n".join([escape(one_line(heading)), *shown]), blocks)
+
+
+def _row(row: Row) -> str:
+    ticket = row.ticket
+    title = linked(row.link, f"#{ticket.number} {clip(escape(title_of(ticket.title)), 160)}")
+    urgent = PRIORITY[ticket.priority] if ticket.priority == "high" else None
+    who = (f"from {name_of(row.requester)}", on_it(row.assignees, most=3) or "unassigned")
+    return f"{title}\n{facts([STATUS[ticket.status], urgent, *who, date(ticket.last_activity_at)])}"
+
+
+def shown(view: Shown, *, link: str | None) -> Message:
+    """A whole ticket; of a long conversation the newest part. Notes stand apart, where there are any."""
+    ticket = view.ticket
+    about = _about(ticket, view.names)
+    opens = button("Open the thread", Action.OPEN_TICKET, str(ticket.number), url=link) if link else None
+    talk, notes = _newest(view.messages, view.names, *MESSAGES), _newest(view.notes, view.names, *NOTES)
+    description = words(_description(view), limit=DESCRIPTION, block_id="description")
+    blocks: list[slack.Block] = [
+        header("title", f"#{ticket.number}  {title_of(ticket.title)}"),
+        section("ticket", about, opens),
+        *description,
+        *_entries("message", talk, len(view.messages) - len(talk)),
+    ]
+    said = [f"#{ticket.number} {escape(title_of(ticket.title))}", about, *talk]
+    if notes:
+        marked = "🔒 *Internal notes* · customers do not see them"
+        blocks += [slack.DividerBlock("notes"), context("internal", marked)]
+        blocks += _entries("note", notes, len(view.notes) - len(notes))
+        said += [marked, *notes]
+    return message("\n".join(said), blocks)
+
+
+def _about(ticket: Ticket, names: Mapping[UUID, str]) -> str:
+    rating = (ticket.feedback or {}).get("rating")
+    status = f"*{STATUS[ticket.status]}*" + (", not a ticket" if ticket.not_a_ticket else "")
+    requester = names.get(ticket.requester) if ticket.requester else None
+    lines: list[list[str | None]] = [
+        [status, PRIORITY[ticket.priority], f"rated {stars(rating)}" if rating else None],
+        [
+            f"From *{name_of(requester or ticket.customer_email or '')}*",
+            on_it([names.get(one, "") for one in ticket.assigned_to]) or "unassigned",
+        ],
+        [
+            f"opened {date(ticket.created_at)}",
+            f"closed {date(ticket.closed_at)}" if ticket.closed_at and ticket.status == "closed" else None,
+            f"last activity {date(ticket.last_activity_at)}",
+        ],
+        [tags_of(ticket.tags)],
+    ]
+    return "\n".join(line for line in map(facts, lines) if line)
+
+
+def _description(view: Shown) -> str:
+    """The description, where it is not said in the conversation anyway."""
+    said = {str(one.word.get("content")) for one in view.messages}
+    return "" if view.ticket.description in said else escape(view.ticket.description)
+
+
+def _newest(written: Sequence[Written], names: Mapping[UUID, str], most: int, longest: int, room: int) -> list[str]:
+    """The newest entries that there is room for, oldest first."""
+    entries: list[str] = []
+    for one in reversed(written[-most:]):
+        entry = _entry(one, names, longest)
+        room -= len(entry)
+        if room < 0:
+            break
+        entries.append(entry)
+    return entries[::-1]
+
+
+def _entry(one: Written, names: Mapping[UUID, str], longest: int) -> str:
+    word = one.word
+    author = {str(known): name for known, name in names.items()}.get(str(word.get("created_by")))
+    edited = "edited" if "edited_at" in word else None
+    head = facts([f"*{name_of(author or UNNAMED[one.author_role])}*", _moment(word), edited])
+    content = escape(str(word.get("content") or "")).strip()
+    if "deleted_at" in word:
+        content = "_message deleted_"
+    files = some([_file(file) for file in word.get("attachments") or []], most=3)
+    return clip("\n".join(part for part in (head, content or (NO_WORDS if not files else ""), files) if part), longest)
+
+
+def _file(file: Mapping[str, Any]) -> str:
+    name = clip(escape(one_line(str(file.get("name") or "file"))), NAME)
+    return f"📎 {linked(str(file.get('url') or ''), name)}"
+
+
+def _moment(word: Mapping[str, Any]) -> str | None:
+    """None for a time that another program wrote and that is none."""
+    try:
+        at = dt.datetime.fromisoformat(str(word.get("created_at")))
+        return date(at if at.tzinfo else at.replace(tzinfo=dt.UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _entries(kind: str, entries: Sequence[str], earlier: int) -> list[slack.Block]:
+    left_out = [context(f"{kind}:earlier", f"and {earlier:,} earlier {kind}{'s' if earlier > 1 else ''}")]
+    said = [section(f"{kind}:{at}", entry) for at, entry in enumerate(entries, 1)]
+    return [*(left_out if earlier else []), *said]
+
+
+def help(agent: bool) -> Message:  # noqa: A001 - the verb's own name
+    """The verbs that an agent, or a customer, may use."""
+    verbs = [verb for verb in VERBS.values() if agent or not verb.agents_only]
+    intro = (
+        "Type `/ticket` and one of these. In a ticket's thread mention me instead, as in `@desk close`:"
+        " there the number can be left out."
+    )
+    listed = "\n".join(map(_verb, verbs))
+    return message(f"{intro}\n{listed}", [section("help", intro), *words(listed, block_id="verbs")])
+
+
+def _verb(verb: Verb) -> str:
+    example = f" Try `/ticket {escape(verb.typed)}`" if verb.typed != verb.usage else ""
+    return f"• `{escape(verb.usage)}` {escape(verb.does)}{example}"
+
+
+def agent_left(slack_id: str, returned: Sequence[Ticket]) -> Message:
+    """Said in triage when an agent left it: which tickets are unassigned, or one fewer's, now."""
+    listed = some([f"#{ticket.number} {clip(escape(title_of(ticket.title)), 80)}" for ticket in returned], most=20)
+    return sentence(f"{mention(slack_id)} has left this channel and is no longer on these tickets: {listed}")

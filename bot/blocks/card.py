@@ -1,0 +1,126 @@
+"""The card: a ticket at one glance in the triage channel, with what an agent can do about it."""
+
+from __future__ import annotations
+
+import slackblocks as slack
+
+from bot.blocks.ids import Action
+from bot.blocks.parts import (
+    NO_WORDS,
+    PRIORITY,
+    STATUS,
+    Style,
+    actions,
+    button,
+    confirm,
+    context,
+    facts,
+    header,
+    mention,
+    name_of,
+    section,
+    some,
+    stars,
+    tags_of,
+    title_of,
+)
+from bot.blocks.surface import Message, clip, date, escape, link, message, one_line
+from bot.tickets.views import Card
+
+QUOTE = 240
+
+
+def card(view: Card) -> Message:
+    """Title, names, tags and latest words are plain text; assignees are Slack ids, which are mentioned."""
+    quote = f"\n> {_quote(view)}" if view.latest else ""
+    return message(
+        _in_words(view),
+        [
+            header("title", f"#{view.number}  {title_of(view.title)}"),
+            section("ticket", f"{_state(view)}\n{_people(view)}{quote}"),
+            context("details", _details(view)),
+            actions("actions", *_buttons(view)),
+        ],
+    )
+
+
+def _state(view: Card) -> str:
+    status = f"*{STATUS[view.status]}*" + (", not a ticket" if view.not_a_ticket else "")
+    return facts([status, PRIORITY[view.priority], _waiting(view), _rating(view)])
+
+
+def _waiting(view: Card) -> str | None:
+    if view.waiting_since and view.status != "closed":
+        return f"waiting since {date(view.waiting_since)}"
+    return "waiting for the customer" if view.status == "pending" else None
+
+
+def _rating(view: Card) -> str | None:
+    return f"rated {stars(view.rating)}" if view.rating else None
+
+
+def _people(view: Card) -> str:
+    company = f" ({name_of(view.company)})" if view.company else ""
+    assignees = some([mention(one) for one in view.assignees])
+    return facts(
+        [f"From *{name_of(view.requester)}*{company}", f"assigned to {assignees}" if assignees else "unassigned"]
+    )
+
+
+def _quote(view: Card) -> str:
+    assert view.latest
+    said = clip(escape(one_line(view.latest.words)), QUOTE)
+    return f"{name_of(view.latest.author)}: {said or NO_WORDS}"
+
+
+def _details(view: Card) -> str:
+    return facts(
+        [
+            link(view.customer_thread, "Customer's thread") if view.customer_thread else None,
+            _elsewhere(view),
+            f"opened {date(view.opened_at)}",
+            f"follows #{view.follows}" if view.follows else None,
+            tags_of(view.tags),
+        ]
+    )
+
+
+def _elsewhere(view: Card) -> str | None:
+    """Where the customer is when that is not Slack."""
+    if view.source_channel in (None, "slack") or view.customer_thread:
+        return None
+    return f"came by {name_of(view.source_channel)}, where replies from here do not arrive"
+
+
+def _in_words(view: Card) -> str:
+    said = f"{_quote(view)} ({date(view.latest.at)})" if view.latest else None
+    return facts([f"#{view.number} {escape(title_of(view.title))}", _state(view), _people(view), _details(view), said])
+
+
+def _buttons(view: Card) -> list[slack.Button]:
+    """The first is what is most likely to be done next."""
+    closed = view.status == "closed"
+    offered: list[tuple[str, Action] | None] = [
+        ("Reopen", Action.REOPEN) if closed else ("Claim", Action.CLAIM),
+        None if _elsewhere(view) else ("Reply", Action.REPLY),
+        ("Note", Action.NOTE),
+        None if closed else ("Close", Action.CLOSE),
+        ("Edit", Action.EDIT),
+    ]
+    buttons = [_button(view, *each) for each in offered if each]
+    return buttons if closed else [*buttons, _not_a_ticket(view)]
+
+
+def _button(view: Card, label: str, action: Action) -> slack.Button:
+    style: Style | None = "primary" if action is Action.CLAIM else None
+    return button(label, action, str(view.number), style=style, spoken=f"{label}: ticket #{view.number}")
+
+
+def _not_a_ticket(view: Card) -> slack.Button:
+    sure = confirm(
+        f"Is #{view.number} not a ticket?",
+        "It is closed silently: the customer is asked nothing, and no figure counts it.",
+        "Not a ticket",
+    )
+    spoken = f"#{view.number} is not a ticket"
+    return button("Not a ticket", Action.NOT_A_TICKET, str(view.number), confirm=sure, spoken=spoken)

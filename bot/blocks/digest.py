@@ -1,0 +1,217 @@
+"""The lead's digest as a message."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import slackblocks as slack
+
+from bot.blocks.ids import Action
+from bot.blocks.surface import Message, clip, date, escape, link, message, one_line, verbatim
+from bot.tickets.digest import Compared, Day, Digest, Ratings
+from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
+
+#: Where the one who reads can open a ticket; None: nowhere.
+Links = Callable[[Place], str | None]
+
+# Together with the longest links these stay within surface.ALL_TEXT.
+LOW_RATINGS = 1_800
+AGENTS = 1_000
+COMMENT = 200
+TITLE = 100
+NAME = 50
+TAG = 40
+# https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block
+CATEGORIES = 20
+CHART = "data_visualization"
+QUIET = "Nothing was opened, closed, answered for the first time or rated."
+
+
+def digest(view: Digest, links: Links) -> Message:
+    """Everything that the view holds, in the blocks and, as far as its limit goes, in the text."""
+    parts = [
+        _heading(view),
+        _part("happened", QUIET if view.is_quiet else _happened(view)),
+        _part("backlog", _backlog(view)),
+        *([] if view.is_quiet else [_chart(view.days)]),
+        _part("low", _low_ratings(view.ratings.low, links)),
+        _part("waiting", "*Waiting longest*" if view.waiting else ""),
+        *(_waiting(one, links) for one in view.waiting),
+        _part("agents", _agents(view.agents)),
+        _part("tags", _tags(view.tags)),
+    ]
+    text = "\n".join(part.words for part in parts if part.words)
+    return message(text, [block for part in parts for block in part.blocks])
+
+
+def without_charts(digest: Message) -> Message:
+    """The same with words in place of charts, for where Slack answers `invalid_blocks` to them."""
+    return replace(digest, blocks=[_worded(block) for block in digest.blocks])
+
+
+def _worded(block: dict[str, Any]) -> dict[str, Any]:
+    if block["type"] != CHART:
+        return block
+    chart = block["chart"]
+    series = {one["name"]: [point["value"] for point in one["data"]] for one in chart["series"]}
+    words = _chart_words(block["title"], chart["axis_config"]["categories"], series)
+    return message(words, _part(block["block_id"], words).blocks).blocks[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some blocks, and the same in words."""
+
+    words: str
+    blocks: Sequence[slack.Block]
+
+
+def _part(block_id: str, words: str) -> _Part:
+    return _Part(words, [slack.SectionBlock(verbatim(words), block_id=block_id)] if words else [])
+
+
+def _heading(view: Digest) -> _Part:
+    heading = f"Digest: {view.period.label}"
+    channels = " ".join(f"<#{escape(channel)}>" for channel in view.triage_channels)
+    about = clip(f"{view.period.zone.key} time · compared with the same length of time before · {channels}", 300)
+    blocks = [
+        slack.HeaderBlock(heading, block_id="heading"),
+        slack.ContextBlock([verbatim(about)], block_id="about"),
+    ]
+    return _Part(f"*{heading}*\n{about}", blocks)
+
+
+def _happened(view: Digest) -> str:
+    moved = [("Opened", view.opened), ("Closed", view.closed), ("Reopened", view.reopened)]
+    lines = [
+        " · ".join(f"*{name}* {_compared(count)}" for name, count in moved),
+        f"*First response* {_spread(view.first_response)}",
+        f"*Resolution*, without waiting for the customer: {_spread(view.resolution)}",
+        f"*Ratings* {_mean(view.ratings)}",
+    ]
+    return "\n".join(lines)
+
+
+def _compared(count: Compared) -> str:
+    more = count.now - count.before
+    if not more:
+        return f"{count.now} (as before)"
+    return f"{count.now} (▲ {more} more)" if more > 0 else f"{count.now} (▼ {-more} fewer)"
+
+
+def _spread(times: Spread) -> str:
+    if times.median is None or times.p90 is None:
+        return "none"
+    return f"median {duration(times.median)}, 9 in 10 within {duration(times.p90)} ({_tickets(times.count)})"
+
+
+def duration(seconds: float) -> str:
+    """Such as "2 h 10 min", in the two largest units that say something."""
+    minutes = round(seconds / 60)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if not minutes:
+        return "less than 1 min"
+    parts = [(days, "d"), (hours, "h"), (rest, "min")]
+    return " ".join([f"{many} {unit}" for many, unit in parts if many][:2])
+
+
+def _tickets(count: int) -> str:
+    return "1 ticket" if count == 1 else f"{count} tickets"
+
+
+def _mean(ratings: Ratings) -> str:
+    if ratings.mean is None:
+        return "none"
+    return f"{ratings.mean:.1f} of 5 on average, from {_tickets(ratings.count)}"
+
+
+def _backlog(view: Digest) -> str:
+    if view.backlog == Compared(0, 0):
+        return ""
+    by_status = ", ".join(f"{name} {_compared(count)}" for name, count in view.backlog_by_status.items())
+    by_priority = ", ".join(f"{name} {_compared(count)}" for name, count in view.backlog_by_priority.items())
+    return f"*Backlog now* {_compared(view.backlog)}\nStatus: {by_status}\nPriority: {by_priority}"
+
+
+def _low_ratings(low: Sequence[LowRating], links: Links) -> str:
+    lines = (f"• {one.rating} of 5 for {link(links(one.place), f'#{one.number}')}: {_comment(one)}" for one in low)
+    return _listed("*Rated 1 or 2*", lines, len(low), LOW_RATINGS)
+
+
+def _comment(one: LowRating) -> str:
+    words = clip(escape(one_line(one.comment or "")), COMMENT)
+    return f"“{words}”" if words else "no comment"
+
+
+def _waiting(one: Waiting, links: Links) -> _Part:
+    number = str(one.number)
+    title = clip(escape(one_line(one.title)), TITLE)
+    requester = clip(escape(one_line(one.requester or "")), NAME) or "unknown requester"
+    assigned = "assigned" if one.assigned else "unassigned"
+    words = f"{link(links(one.place), f'#{number}')} {title}\n{requester} · {assigned} · since {date(one.since)}"
+    claim = slack.Button("Claim", Action.CLAIM, value=number, accessibility_label=f"Claim #{number}")
+    return _Part(words, [slack.SectionBlock(verbatim(words), block_id=f"waiting:{number}", accessory=claim)])
+
+
+def _agents(agents: Sequence[AgentFigures]) -> str:
+    lines = (f"• {_name(one)}: {one.open} open, {one.pending} pending, closed {one.closed}" for one in agents)
+    return _listed("*Agents*", lines, len(agents), AGENTS)
+
+
+def _name(agent: AgentFigures) -> str:
+    return clip(escape(one_line(agent.name or "")), NAME) or "somebody unknown"
+
+
+def _tags(tags: Sequence[TagCount]) -> str:
+    counted = (f"{clip(escape(one_line(one.tag)), TAG)} {one.tickets}" for one in tags)
+    return f"*Top tags* {' · '.join(counted)}" if tags else ""
+
+
+def _listed(heading: str, lines: Iterable[str], count: int, limit: int) -> str:
+    """The heading with as many of the lines as `limit` characters hold; "" without any line."""
+    listed, length = [heading], len(heading)
+    for line in lines:
+        length += 1 + len(line)
+        if length > limit:
+            return "\n".join([*listed, f"and {count - len(listed) + 1} more"])
+        listed.append(line)
+    return "\n".join(listed) if count else ""
+
+
+def _chart(days: Sequence[Day]) -> _Part:
+    each = -(-len(days) // CATEGORIES)
+    groups = [days[first : first + each] for first in range(0, len(days), each)]
+    labels = [_span(group[0].date, group[-1].date) for group in groups]
+    title = "Opened and closed per day" if each == 1 else f"Opened and closed per {each} days"
+    series = {
+        "Opened": [sum(day.opened for day in group) for group in groups],
+        "Closed": [sum(day.closed for day in group) for group in groups],
+    }
+    chart = slack.BarChart(
+        [_series(name, labels, values) for name, values in series.items()],
+        slack.AxisConfig(labels, y_label="Tickets"),
+    )
+    block = slack.DataVisualizationBlock(title, chart, block_id="days")
+    return _Part(_chart_words(title, labels, series), [block])
+
+
+def _series(name: str, labels: Sequence[str], values: Sequence[int]) -> slack.DataSeries:
+    return slack.DataSeries(name, [slack.DataPoint(*point) for point in zip(labels, values, strict=True)])
+
+
+def _span(first: dt.date, last: dt.date) -> str:
+    if first == last:
+        return f"{first.day} {first:%b}"
+    month = "" if first.month == last.month else f" {first:%b}"
+    return f"{first.day}{month}–{last.day} {last:%b}"
+
+
+def _chart_words(title: str, labels: Sequence[str], series: Mapping[str, Sequence[int]]) -> str:
+    """What the chart shows, a line for each category."""
+    lines = [f"*{title}*"]
+    for place, label in enumerate(labels):
+        lines.append(f"{label}: " + ", ".join(f"{values[place]} {name.lower()}" for name, values in series.items()))
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""Every id by which Slack tells us what was pressed, submitted or filled in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """The action_id of every button; OPEN_TICKET is a link, whose press is only to be acknowledged."""
+
+    CLAIM = "claim"
+    REPLY = "reply"
+    NOTE = "note"
+    CLOSE = "close"
+    REOPEN = "reopen"
+    EDIT = "edit"
+    NOT_A_TICKET = "not_a_ticket"
+    SOLVED = "solved"
+    UNDO_REPLY = "undo_reply"
+    MAKE_NOTE = "make_note"
+    RATE_1 = "rate:1"
+    RATE_2 = "rate:2"
+    RATE_3 = "rate:3"
+    RATE_4 = "rate:4"
+    RATE_5 = "rate:5"
+    MORE = "more"
+    OPEN_TICKET = "open_ticket"
+
+
+class Callback(StrEnum):
+    """The callback_id of every modal that is submitted."""
+
+    NEW_TICKET = "new_ticket"
+    REPLY = "reply"
+    NOTE = "note"
+    CLOSE = "close"
+    EDIT = "edit"
+    RATING_COMMENT = "rating_comment"
+
+
+class Field(StrEnum):
+    """The block_id of every input, which is also the action_id of its element and the field of its form."""
+
+    TITLE = "title"
+    DESCRIPTION = "description"
+    PRIORITY = "priority"
+    CUSTOMER = "customer"
+    WORDS = "words"
+    COMMENT = "comment"
+    TAGS = "tags"
+    ASSIGNEES = "assignees"

@@ -1,0 +1,116 @@
+"""What is shown in one thread of what was written elsewhere, and what agents must notice.
+
+`words` of these views are Slack mrkdwn whose mentions were taken out before; names and files' names are plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import slackblocks as slack
+
+from bot.blocks.ids import Action
+from bot.blocks.parts import NAME, NO_WORDS, actions, button, context, facts, mention, name_of, section, some
+from bot.blocks.surface import WORDS, Message, clip, date, escape, link, message, one_line, words
+from bot.tickets.views import Alert, HeldReply, Mirror, NoteMirror, Parked
+
+FILES = 1_500
+PINGS = 20
+
+
+def mirror(view: Mirror) -> Message:
+    """A message under its author's name and picture, with its files as links and those who must notice it mentioned."""
+    if view.deleted:
+        gone = "_message deleted_"
+        return message(gone, [context("deleted", gone)], username=view.author, icon_url=view.picture)
+    files, remark = _files(view.files), _remark(view)
+    pings = f"🔔 {_pings(view.alert)}" if view.alert else ""
+    blocks: list[slack.Block] = [*words(view.words), *words(files, limit=FILES, block_id="files")]
+    if not blocks:
+        blocks.append(context("empty", NO_WORDS))
+    if remark:
+        blocks.append(context("remark", remark))
+    if pings:
+        blocks.append(section("alert", pings))
+    said = "\n".join(part for part in (pings, view.words, files, remark) if part.strip())
+    return message(said or NO_WORDS, blocks, username=view.author, icon_url=view.picture)
+
+
+def _files(files: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(
+        f"📎 {link(url, clip(escape(one_line(name) or 'file'), NAME), longest=1_000)}" for name, url in files
+    )
+
+
+def _remark(view: Mirror) -> str:
+    shortened = "shortened: the original is longer than one message here" if len(view.words.strip()) > WORDS else None
+    said = facts(["edited" if view.edited else None, shortened])
+    return f"_{said}_" if said else ""
+
+
+def _pings(slack_ids: Sequence[str]) -> str:
+    return some([mention(one) for one in slack_ids], most=PINGS, between=" ")
+
+
+def note(view: NoteMirror) -> Message:
+    """An internal note, which says so: the triage thread is its only place in Slack."""
+    marked = "🔒 *Internal note* · the customer does not see it"
+    said = words(view.words) or [section("words", NO_WORDS)]
+    return message(
+        f"{marked}\n{view.words.strip() or NO_WORDS}",
+        [context("internal", marked), *said],
+        username=view.author,
+        icon_url=view.picture,
+    )
+
+
+def held_reply(view: HeldReply) -> Message:
+    """A reply from triage, first with *Undo* and *Make it a note*, then with what became of it."""
+    became = _became(view)
+    said = words(view.words) or [section("words", NO_WORDS)]
+    blocks: list[slack.Block] = [context("state", became), *said]
+    if view.state == "held":
+        blocks.append(
+            actions(
+                "actions",
+                button("Undo", Action.UNDO_REPLY, view.id, spoken="Undo: the customer does not get this reply"),
+                button("Make it a note", Action.MAKE_NOTE, view.id, spoken="Make this reply an internal note"),
+            )
+        )
+    return message(f"{became}\n{view.words.strip() or NO_WORDS}", blocks)
+
+
+def _became(view: HeldReply) -> str:
+    reply = f"*Reply by {name_of(view.author)}*"
+    match view.state:
+        case "held":
+            return f"⏳ {reply} · goes to the customer at {date(view.due_at, '{time_secs}')}"
+        case "sent":
+            return f"📤 {reply} · sent to the customer"
+        case "undone":
+            return f"↩️ {reply} · undone, the customer did not get it"
+        case "noted":
+            return f"🔒 {reply} · made an internal note, the customer did not get it"
+        case _:
+            assert_never(view.state)
+
+
+def alert(view: Alert) -> Message:
+    """Mentions the assignees, because an updated card alerts nobody."""
+    by = mention(view.by) if view.by else "another program"
+    match view.what:
+        case "assigned":
+            said = f"{_pings(view.assignees)} #{view.number} was assigned to you by {by}."
+        case "reopened":
+            said = f"{_pings(view.assignees)} #{view.number} was reopened by {by}."
+        case _:
+            assert_never(view.what)
+    return message(said, [section("alert", said)])
+
+
+def parked(view: Parked) -> Message:
+    """`view.what` begins the sentence: "The status message". Both fields are plain text."""
+    what, error = (clip(escape(one_line(each)), 200) for each in (view.what, view.error))
+    said = f"⚠️ {what} does not reach Slack, which answers: {error}"
+    return message(said, [section("parked", said)])

@@ -1,0 +1,161 @@
+"""The forms. Their inputs are read by `bot.tickets.forms`; an input's block_id is its field's name there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import slackblocks as slack
+
+from bot.blocks.ids import Callback, Field
+from bot.blocks.parts import PRIORITY, context, plain, section, title_of
+from bot.blocks.surface import SECTION, clip, escape, modal, one_line
+from bot.tickets.forms import TITLE_LENGTH, WORDS_LENGTH, parsed_tags
+from storage.tickets import Priority, Ticket
+
+PRIORITIES = {level: slack.Option(plain(label), level) for level, label in PRIORITY.items()}
+
+
+def new_ticket(title: str = "", *, channel: str | None, for_customer: bool) -> dict[str, Any]:
+    """`title` is plain text; one that is too long stands in full in the description.
+
+    `for_customer`: an agent opens it, who may choose its customer and priority.
+    private_metadata: {"channel": where it was asked for, or null}.
+    """
+    short = clip(one_line(title), TITLE_LENGTH)
+    more = title if len(one_line(title)) > TITLE_LENGTH else ""
+    blocks = [
+        _input(Field.TITLE, "What is it about?", _line(Field.TITLE, short)),
+        _input(Field.DESCRIPTION, "Tell us more", _text(Field.DESCRIPTION, more), optional=True),
+    ]
+    if for_customer:
+        blocks += [
+            _input(
+                Field.CUSTOMER,
+                "Customer",
+                slack.UserSelectMenu(Field.CUSTOMER.value, placeholder="Yourself"),
+                hint="On whose behalf you open it.",
+                optional=True,
+            ),
+            _priority("medium"),
+        ]
+    return _form("New ticket", "Open ticket", Callback.NEW_TICKET, blocks, channel=channel)
+
+
+def reply(number: int, title: str, seen: str | None, words: str = "", warning: str | None = None) -> dict[str, Any]:
+    """`words`: what was typed before, as plain text. private_metadata: {"number", "seen"}.
+
+    `seen`: the id of the newest message that the agent could see. `warning`: why it was not sent at once.
+    """
+    blocks = [
+        section("warning", f"⚠️ {escape(warning)}") if warning else _about(title),
+        _input(Field.WORDS, "Reply", _text(Field.WORDS, words), hint="The customer sees it, under your name."),
+    ]
+    return _form(f"Reply to #{number}", "Send", Callback.REPLY, blocks, number=number, seen=seen)
+
+
+def note(number: int, title: str) -> dict[str, Any]:
+    """private_metadata: {"number"}."""
+    blocks = [
+        _about(title),
+        _input(Field.WORDS, "Note", _text(Field.WORDS), hint="Only agents see it."),
+    ]
+    return _form(f"Note on #{number}", "Keep", Callback.NOTE, blocks, number=number)
+
+
+def close(number: int, title: str) -> dict[str, Any]:
+    """private_metadata: {"number"}."""
+    hint = "An internal note: the customer does not see it."
+    blocks = [_about(title), _input(Field.COMMENT, "Comment", _text(Field.COMMENT), hint=hint, optional=True)]
+    return _form(f"Close #{number}", "Close ticket", Callback.CLOSE, blocks, number=number)
+
+
+def edit(ticket: Ticket, assignees: Sequence[str]) -> dict[str, Any]:
+    """`assignees` are Slack ids. private_metadata: {"number"}.
+
+    A title or tags that would not come back from the form as they are (another program's may be of any length)
+    are left out of it, so that changing the priority cannot harm them.
+    """
+    people = slack.UserMultiSelectMenu(Field.ASSIGNEES.value, initial_users=list(assignees) or None)
+    blocks = [
+        _title_to_edit(ticket),
+        _priority(ticket.priority),
+        _tags_to_edit(ticket),
+        _input(Field.ASSIGNEES, "Assigned to", people, optional=True),
+    ]
+    return _form(f"Edit #{ticket.number}", "Save", Callback.EDIT, blocks, number=ticket.number)
+
+
+def _title_to_edit(ticket: Ticket) -> slack.Block:
+    if ticket.title and ticket.title == one_line(ticket.title)[:TITLE_LENGTH]:
+        return _input(Field.TITLE, "Title", _line(Field.TITLE, ticket.title))
+    instead = f"This title cannot be edited here. `/ticket title {ticket.number} …` gives another."
+    return context(f"{Field.TITLE}:instead", instead)
+
+
+def _tags_to_edit(ticket: Ticket) -> slack.Block:
+    typed = ", ".join(ticket.tags)
+    if _comes_back(typed, ticket.tags):
+        line = _line(Field.TAGS, typed, length=WORDS_LENGTH)
+        return _input(Field.TAGS, "Tags", line, hint="Parted by commas.", optional=True)
+    instead = f"These tags cannot be edited here. `/ticket tag {ticket.number} +a -b` changes some."
+    return context(f"{Field.TAGS}:instead", instead)
+
+
+def _comes_back(typed: str, tags: Sequence[str]) -> bool:
+    try:
+        return len(typed) <= WORDS_LENGTH and parsed_tags(typed) == tuple(tags)
+    except ValueError:
+        return False
+
+
+def rating_comment(number: int, rating: int) -> dict[str, Any]:
+    """private_metadata: {"number", "rating"}."""
+    blocks = [
+        section("thanks", f"Your answer for ticket #{number} is saved: *{rating} of 5*. Thank you!"),
+        _input(Field.COMMENT, "What should we know?", _text(Field.COMMENT), optional=True),
+    ]
+    return _form("Thank you", "Send", Callback.RATING_COMMENT, blocks, close="Skip", number=number, rating=rating)
+
+
+def result(sentence: str) -> dict[str, Any]:
+    """Says how it went. `sentence` is mrkdwn in which what people typed is escaped."""
+    return modal("Ticket desk", [section("result", clip(sentence, SECTION))], close="OK")
+
+
+def _form(
+    title: str,
+    submit: str,
+    callback: Callback,
+    blocks: Sequence[slack.Block],
+    *,
+    close: str = "Cancel",
+    **metadata: Any,
+) -> dict[str, Any]:
+    return modal(title, blocks, close=close, submit=submit, callback=callback.value, metadata=json.dumps(metadata))
+
+
+def _about(title: str) -> slack.ContextBlock:
+    return context("about", escape(title_of(title)))
+
+
+def _input(
+    field: Field, label: str, element: slack.Element, *, hint: str | None = None, optional: bool = False
+) -> slack.InputBlock:
+    return slack.InputBlock(label, element, block_id=field.value, hint=hint, optional=optional)
+
+
+def _line(field: Field, initial: str, *, length: int = TITLE_LENGTH) -> slack.PlainTextInput:
+    return slack.PlainTextInput(field.value, initial or None, max_length=length)
+
+
+def _text(field: Field, initial: str = "") -> slack.PlainTextInput:
+    return slack.PlainTextInput(field.value, initial[:WORDS_LENGTH] or None, multiline=True, max_length=WORDS_LENGTH)
+
+
+def _priority(chosen: Priority) -> slack.InputBlock:
+    select = slack.StaticSelectMenu(
+        Field.PRIORITY.value, options=list(PRIORITIES.values()), initial_option=PRIORITIES[chosen]
+    )
+    return _input(Field.PRIORITY, "Priority", select)

@@ -1,0 +1,50 @@
+"""What is due. It is derived from the tables each time: nothing depends on a timer in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from bot.services import Services
+from bot.tickets import work
+from storage import replies
+from storage.engine import DatabaseAway
+
+log = structlog.get_logger(__name__)
+LONGEST_SECONDS = 1.0
+
+
+class Clock:
+    """Does what is due when it is due; a second late at most."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        while not self._stopping.is_set():
+            wait = LONGEST_SECONDS
+            try:
+                wait = await self.strike()
+            except DatabaseAway as error:
+                log.warning("the database cannot be reached", error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+
+    async def strike(self) -> float:
+        """Does everything that is due; returns the seconds until more may be."""
+        async with self._services.transaction() as tx:
+            due = await replies.due(tx)
+        for ticket_id in due:
+            async with self._services.transaction() as tx:
+                await work.send_due_replies(tx, ticket_id)
+        async with self._services.transaction() as tx:
+            next_due = await replies.next_due(tx)
+        if next_due is None:
+            return LONGEST_SECONDS
+        return min(LONGEST_SECONDS, max(0.01, (next_due - self._services.now()).total_seconds()))

@@ -1,0 +1,405 @@
+"""The courier makes Slack show what the tickets say: the only caller of chat.*.
+
+It leases a lane (a channel), takes the one step that has waited longest there, records it, and gives the lane back
+to rest. Whatever happens to the process in between, the next one finds in the tables what may have been sent, and
+looks in Slack for it before it sends it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import random
+from collections.abc import Coroutine
+from typing import Any, assert_never
+from uuid import UUID
+
+import structlog
+
+from bot.blocks import mirror
+from bot.blocks.digest import without_charts
+from bot.blocks.surface import Message
+from bot.delivery import directory, projection
+from bot.delivery.projection import Step
+from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call
+from bot.services import Services
+from bot.tickets import views
+from storage import notices, people, showing, tickets
+from storage.engine import CHANNEL as NOTIFICATIONS
+from storage.engine import DatabaseAway
+from storage.notices import Notice
+from storage.showing import Lease, Mark
+
+log = structlog.get_logger(__name__)
+
+EVENT_TYPE = "threadesk_message"
+LEASE_SECONDS = 60.0
+AT_ONCE = 8
+IDLE_SECONDS = 5.0
+CLOSED_CHANNEL_SECONDS = 60.0
+#: chat.update is limited by method and workspace, to 50 a minute and somewhat more for a moment:
+#: https://docs.slack.dev/apis/web-api/rate-limits
+UPDATE_EVERY = 1.2
+UPDATE_BURST = 20
+
+
+class Courier:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """Takes nothing new; `run` returns when what is under way is finished."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            listening = await stack.enter_async_context(_task(self._listen()))
+            while not self._stopping:
+                self._wake.clear()
+                wait = IDLE_SECONDS
+                try:
+                    wait = await self._round()
+                except DatabaseAway as error:
+                    log.warning("the database cannot be reached", error=repr(error))
+                    wait = 1.0
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait)
+            listening.cancel()
+        await asyncio.gather(*self._under_way)
+
+    async def _listen(self) -> None:
+        """Wakes the courier when a transaction has marked something."""
+        while True:
+            with contextlib.suppress(*DatabaseAway):
+                await self._listen_once()
+            await asyncio.sleep(1.0)
+
+    async def _listen_once(self) -> None:
+        connection = await self._services.database.connect()
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        try:
+            await connection.add_listener(NOTIFICATIONS, lambda *_: self._wake.set())
+            self._wake.set()
+            await closed.wait()
+        finally:
+            connection.terminate()
+
+    async def _round(self) -> float:
+        """Starts what can be done now; returns how long until more can, in seconds."""
+        free = AT_ONCE - len(self._under_way)
+        async with self._services.transaction() as tx:
+            leases = await showing.take_lanes(tx, most=free, seconds=LEASE_SECONDS) if free else []
+        for lease in leases:
+            task = asyncio.create_task(self._serve(lease))
+            self._under_way.add(task)
+            task.add_done_callback(self._done)
+        async with self._services.transaction() as tx:
+            wait = await showing.seconds_to_next(tx)
+        return IDLE_SECONDS if wait is None else min(IDLE_SECONDS, max(0.01, wait))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._wake.set()
+
+    async def _serve(self, lease: Lease) -> None:
+        try:
+            await self._one(lease)
+        except DatabaseAway as error:
+            log.warning("the database went away under the courier", lane=lease.lane, error=repr(error))
+            await asyncio.sleep(1.0)
+        except Exception:
+            # Whatever is wrong with one ticket must not stop the others: its lane rests and goes on with the next.
+            log.exception("the courier could not serve a lane", lane=lease.lane)
+            await self._set_aside(lease)
+
+    async def _set_aside(self, lease: Lease) -> None:
+        with contextlib.suppress(*DatabaseAway):
+            async with self._services.transaction() as tx:
+                match await showing.head(tx, lease.lane):
+                    case Mark() as mark:
+                        await showing.put_off(tx, mark, _backoff(mark.attempts), failed=True)
+                    case Notice() as notice:
+                        await notices.put_off(tx, notice.id, _backoff(notice.attempts), known_unsent=False)
+                    case None:
+                        pass
+                await showing.release(tx, lease, rest=0)
+
+    async def _one(self, lease: Lease) -> None:
+        async with self._services.transaction() as tx:
+            head = await showing.head(tx, lease.lane)
+            if head is None:
+                await showing.release(tx, lease, rest=0)
+                return
+        match head:
+            case Mark():
+                await self._show(lease, head)
+            case Notice():
+                await self._tell(lease, head)
+            case _:
+                assert_never(head)
+
+    async def _show(self, lease: Lease, mark: Mark) -> None:
+        services = self._services
+        async with services.transaction() as tx:
+            strangers = await people.unknown_on(tx, mark.ticket_id)
+            unread = await tickets.unread_names(tx, mark.ticket_id)
+        try:
+            await directory.learn(services, strangers)
+            await directory.read_names(services, unread)
+        except RateLimited as limited:
+            await self._put_off(lease, mark, limited.seconds)
+            return
+        except Unclear:
+            await self._put_off(lease, mark, _backoff(mark.attempts), failed=True)
+            return
+
+        async with services.transaction() as tx:
+            step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
+            if step is None:
+                await showing.shown(tx, mark)
+                await showing.release(tx, lease, rest=0)
+                return
+            if step.act != "post" and mark.update_at is None:
+                wait = await showing.place_in_budget(
+                    tx, "chat.update", every=UPDATE_EVERY * services.pace, burst=UPDATE_BURST
+                )
+                if wait > 0:
+                    await showing.put_off(tx, mark, wait, reserved=True)
+                    await showing.release(tx, lease, rest=0)
+                    return
+            begun = None
+            if step.act == "post":
+                begun = await showing.begin_post(tx, mark.ticket_id, mark.side, step.slot, step.channel, step.thread_ts)
+        await self._take(lease, mark, step, begun)
+
+    async def _take(self, lease: Lease, mark: Mark, step: Step, begun: tuple[UUID, dt.datetime | None] | None) -> None:
+        posted_id = begun[0] if begun else step.posted.id if step.posted else None
+        assert posted_id is not None
+        try:
+            if begun:
+                place = await self._post(step, posted_id, begun[1])
+            else:
+                place = await self._change(step)
+        except RateLimited as limited:
+            await self._limited(lease, mark, step, posted_id, limited.seconds)
+        except Unclear as unclear:
+            log.warning("Slack gave no clear answer", lane=lease.lane, slot=step.slot, error=str(unclear))
+            await self._put_off(lease, mark, _backoff(mark.attempts), failed=True)
+        except SlackRefused as refused:
+            await self._refused(lease, mark, step, posted_id, refused.error)
+        else:
+            await self._record(lease, mark, step, posted_id, place)
+
+    async def _post(self, step: Step, posted_id: UUID, attempted_at: dt.datetime | None) -> tuple[str, str]:
+        """Sends the message, unless an earlier attempt did; returns (channel, ts)."""
+        if attempted_at is not None and (found := await self._look_for(step, posted_id, attempted_at)):
+            return found
+        payload = {"id": str(posted_id)} | ({"message": str(step.message_id)} if step.message_id else {})
+        answer = await call(
+            self._services.slack,
+            "chat.postMessage",
+            channel=step.channel,
+            **({"thread_ts": step.thread_ts} if step.thread_ts else {}),
+            **step.message.arguments(),
+            metadata={"event_type": EVENT_TYPE, "event_payload": payload},
+        )
+        channel, ts = str(answer["channel"]), str(answer["ts"])
+        if step.thread_ts and answer.get("message", {}).get("thread_ts") != step.thread_ts:
+            # The thread's root is gone, and the message stands in the open channel, where it must not stay.
+            await call(self._services.slack, "chat.delete", channel=channel, ts=ts)
+            raise SlackRefused("thread_not_found")
+        return channel, ts
+
+    async def _look_for(self, step: Step, posted_id: UUID, attempted_at: dt.datetime) -> tuple[str, str] | None:
+        """The message in Slack that an attempt without a known end has left there, if it has."""
+        slack = self._services.slack
+        channel = step.channel
+        if not channel.startswith(("C", "G", "D")):
+            opened = await ask(slack, "conversations.open", users=channel)
+            channel = str(opened["channel"]["id"])
+        # A minute of grace: the database's clock and Slack's are not the same.
+        arguments: dict[str, Any] = {
+            "channel": channel,
+            "include_all_metadata": True,
+            "oldest": f"{attempted_at.timestamp() - 60:.6f}",
+        }
+        method = "conversations.history"
+        if step.thread_ts:
+            method, arguments["ts"] = "conversations.replies", step.thread_ts
+        try:
+            async for message in directory.pages(slack, method, "messages", **arguments):
+                if message.get("metadata", {}).get("event_payload", {}).get("id") == str(posted_id):
+                    return channel, str(message["ts"])
+        except SlackRefused as refused:
+            if refused.error != "thread_not_found":
+                raise
+        return None
+
+    async def _change(self, step: Step) -> tuple[str, str]:
+        assert step.posted is not None
+        assert step.posted.ts is not None
+        slack, ts = self._services.slack, step.posted.ts
+        if step.act == "delete":
+            await call(slack, "chat.delete", channel=step.channel, ts=ts)
+        else:
+            message = step.message
+            await call(slack, "chat.update", channel=step.channel, ts=ts, text=message.text, blocks=message.blocks)
+        return step.channel, ts
+
+    async def _record(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, place: tuple[str, str]) -> None:
+        channel, ts = place
+        async with self._services.transaction() as tx:
+            if not await showing.holds(tx, lease):
+                return
+            await showing.record(tx, posted_id, channel, ts, step.shows, step.version)
+            match step.act, step.slot:
+                case "delete", _:
+                    await showing.gone(tx, posted_id)
+                case "post", "card":
+                    await tickets.point_thread(tx, channel, ts, mark.ticket_id, "triage")
+                case "post", "root":
+                    await tickets.root_posted(tx, mark.ticket_id, channel, ts)
+                    await showing.mark(tx, mark.ticket_id)
+                case _:
+                    pass
+            await showing.go_on(tx, mark)
+            await showing.release(tx, lease, rest=self._services.pace if step.act == "post" else 0)
+
+    async def _put_off(self, lease: Lease, mark: Mark, seconds: float, *, failed: bool = False) -> None:
+        async with self._services.transaction() as tx:
+            if await showing.holds(tx, lease):
+                await showing.put_off(tx, mark, seconds, failed=failed)
+                await showing.release(tx, lease, rest=0)
+
+    async def _limited(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, seconds: float) -> None:
+        """Pauses the budget that Slack's Retry-After concerns: the channel for a post, the method for an update."""
+        async with self._services.transaction() as tx:
+            if not await showing.holds(tx, lease):
+                return
+            if step.act == "post":
+                await showing.known_unsent(tx, posted_id)
+                await showing.release(tx, lease, rest=seconds)
+            else:
+                await showing.pause(tx, "chat.update", seconds)
+                await showing.put_off(tx, mark, seconds)
+                await showing.release(tx, lease, rest=0)
+
+    async def _refused(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, error: str) -> None:
+        log.warning("Slack refused a message", lane=lease.lane, slot=step.slot, error=error)
+        async with self._services.transaction() as tx:
+            if not await showing.holds(tx, lease):
+                return
+            if error in CHANNEL_CLOSED | DESK_CLOSED:
+                await showing.known_unsent(tx, posted_id)
+                await self._say_closed(tx, mark, step, error)
+                await showing.release(tx, lease, rest=CLOSED_CHANNEL_SECONDS)
+                return
+            if error == "message_not_found":
+                await showing.gone(tx, posted_id)
+            else:
+                await showing.refuse(tx, posted_id, error)
+                await self._say_parked(tx, mark, step, f"parked:{posted_id}", error)
+            await showing.release(tx, lease, rest=0)
+
+    async def _say_closed(self, tx: Any, mark: Mark, step: Step, error: str) -> None:
+        if mark.side == "customer":
+            await self._say_parked(tx, mark, step, f"closed:{step.channel}:{mark.ticket_id}", error)
+
+    async def _say_parked(self, tx: Any, mark: Mark, step: Step, key: str, error: str) -> None:
+        """Tells the agents, in the ticket's triage thread, that something does not reach Slack."""
+        ticket = await tickets.by_id(tx, mark.ticket_id)
+        card = (await showing.posted(tx, mark.ticket_id)).get(("triage", "card"))
+        if ticket is None or ticket.triage_channel is None or step.slot == "card":
+            return
+        said = mirror.parked(views.Parked(what=_what(step.slot), error=error))
+        await notices.add(
+            tx,
+            key,
+            "channel",
+            said.arguments(),
+            channel=ticket.triage_channel,
+            thread_ts=card.ts if card else None,
+        )
+
+    async def _tell(self, lease: Lease, notice: Notice) -> None:
+        async with self._services.transaction() as tx:
+            await notices.attempt(tx, notice.id)
+        try:
+            ts = await self._deliver(notice)
+        except RateLimited as limited:
+            await self._later(lease, notice, limited.seconds, known_unsent=True)
+        except Unclear:
+            await self._later(lease, notice, _backoff(notice.attempts), known_unsent=False)
+        except SlackRefused as refused:
+            await self._notice_refused(lease, notice, refused.error)
+        else:
+            async with self._services.transaction() as tx:
+                await notices.sent(tx, notice.id, ts)
+                await showing.release(tx, lease, rest=self._services.pace if notice.kind == "channel" else 0)
+
+    async def _deliver(self, notice: Notice) -> str | None:
+        slack = self._services.slack
+        thread = {"thread_ts": notice.thread_ts} if notice.thread_ts else {}
+        if notice.kind == "ephemeral":
+            answer = await call(
+                slack, "chat.postEphemeral", channel=notice.channel, user=notice.slack_id, **thread, **notice.message
+            )
+            return str(answer.get("message_ts", ""))
+        channel = notice.channel if notice.kind == "channel" else notice.slack_id
+        message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
+        step = Step("post", notice.key, channel or "", notice.thread_ts, message)
+        try:
+            return (await self._post(step, notice.id, notice.attempted_at))[1]
+        except SlackRefused as refused:
+            if refused.error != "invalid_blocks":
+                raise
+        plain = Step("post", notice.key, step.channel, notice.thread_ts, without_charts(message))
+        return (await self._post(plain, notice.id, None))[1]
+
+    async def _later(self, lease: Lease, notice: Notice, seconds: float, *, known_unsent: bool) -> None:
+        async with self._services.transaction() as tx:
+            await notices.put_off(tx, notice.id, seconds, known_unsent=known_unsent)
+            await showing.release(tx, lease, rest=seconds if known_unsent else 0)
+
+    async def _notice_refused(self, lease: Lease, notice: Notice, error: str) -> None:
+        async with self._services.transaction() as tx:
+            if notice.kind == "ephemeral":
+                await notices.fall_back(tx, notice.id)
+            elif error in CHANNEL_CLOSED | DESK_CLOSED and notice.kind == "channel":
+                await notices.put_off(tx, notice.id, CLOSED_CHANNEL_SECONDS, known_unsent=True)
+            else:
+                log.warning("Slack refused a notice", key=notice.key, error=error)
+                await notices.refuse(tx, notice.id, error)
+            await showing.release(tx, lease, rest=0)
+
+
+def _backoff(attempts: int) -> float:
+    """Seconds until the next attempt: doubling, at most five minutes, never in step with others."""
+    return min(300.0, 2.0**attempts) * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load, keeps no secret
+
+
+def _what(slot: str) -> str:
+    kind = slot.partition(":")[0]
+    return {
+        "message": "A message",
+        "status": "The status message",
+        "root": "The new ticket's first message",
+        "rating": "The rating question",
+    }.get(kind, "Something")
+
+
+@contextlib.asynccontextmanager
+async def _task(work: Coroutine[Any, Any, None]) -> Any:
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,215 @@
+"""Asks Slack who people are and what channels are like, and remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.delivery.slack import SlackRefused, ask
+from bot.services import Services
+from bot.tickets import identity
+from bot.tickets.arrivals import File
+from storage import channels, people, tickets
+from storage.people import Kind, Person, Profile
+
+log = structlog.get_logger(__name__)
+PAGE = 200
+
+
+async def pages(slack: AsyncWebClient, method: str, key: str, **arguments: Any) -> AsyncIterator[Any]:
+    """Every item of a paged list. https://docs.slack.dev/apis/web-api/pagination"""
+    cursor = ""
+    while True:
+        answer = await ask(slack, method, limit=PAGE, cursor=cursor, **arguments)
+        for item in answer[key]:
+            yield item
+        cursor = answer.get("response_metadata", {}).get("next_cursor", "")
+        if not cursor:
+            return
+
+
+def profile_of(user: dict[str, Any], team_id: str) -> Profile:
+    """`user` as `users.info` returns it: https://docs.slack.dev/reference/objects/user-object"""
+    profile = user.get("profile", {})
+    names = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
+    return Profile(
+        team_id=str(user.get("team_id") or team_id),
+        slack_id=str(user["id"]),
+        kind=_kind(user, team_id),
+        name=next((name for name in names if name), None),
+        email=profile.get("email") or None,
+        locale=user.get("locale") or None,
+        picture=profile.get("image_72") or None,
+        is_admin=bool(user.get("is_admin")),
+    )
+
+
+def _kind(user: dict[str, Any], team_id: str) -> Kind:
+    if user.get("deleted"):
+        return "deactivated"
+    if user.get("is_bot"):
+        return "bot"
+    if user.get("team_id", team_id) != team_id:
+        return "external"
+    if user.get("is_restricted") or user.get("is_ultra_restricted"):
+        return "guest"
+    return "member"
+
+
+async def learn(services: Services, strangers: Iterable[Person]) -> None:
+    """Asks Slack about people of whom nothing is known but their id, and links them to customers by e-mail."""
+    for stranger in strangers:
+        profile = await _profile(services, stranger.team_id, stranger.slack_id)
+        company = await _company(services, profile.team_id)
+        async with services.transaction() as tx:
+            await identity.learn(tx, profile)
+            if company:
+                await people.name_company(tx, profile.team_id, company)
+
+
+async def _company(services: Services, team_id: str) -> str | None:
+    """The name of another company, where it is not known yet and Slack tells it."""
+    async with services.transaction() as tx:
+        if team_id == services.desk.team_id or await people.company(tx, team_id):
+            return None
+    try:
+        answer = await ask(services.slack, "team.info", team=team_id)
+    except SlackRefused as refused:
+        log.info("Slack does not say which company this is", team_id=team_id, error=refused.error)
+        return None
+    return str(answer["team"]["name"])
+
+
+async def _profile(services: Services, team_id: str, slack_id: str) -> Profile:
+    try:
+        answer = await ask(services.slack, "users.info", user=slack_id, include_locale=True)
+    except SlackRefused as refused:
+        log.info("Slack does not say who this is", slack_id=slack_id, error=refused.error)
+        return Profile(team_id, slack_id, "external", None, None, None, None, is_admin=False)
+    found = profile_of(answer["user"], services.desk.team_id)
+    # The team under which the person was met is the key: the row must be found again by it.
+    return Profile(team_id, slack_id, found.kind, found.name, found.email, found.locale, found.picture, found.is_admin)
+
+
+async def read_names(services: Services, unread: Iterable[tickets.Recorded]) -> None:
+    """Finds out the names of people and files that messages speak of, and puts them into the recorded words."""
+    for one in unread:
+        names, files = {}, []
+        for unknown in (one.source or {}).get("unknown", []):
+            if unknown.startswith("F"):
+                files.append(await _file(services, unknown))
+            else:
+                names[unknown] = await _name(services, unknown)
+        async with services.transaction() as tx:
+            await identity.put_names(tx, one, names, files)
+
+
+async def _name(services: Services, slack_id: str) -> str:
+    async with services.transaction() as tx:
+        known = (await people.with_slack_ids(tx, [slack_id])).get(slack_id)
+    if known and known.name:
+        return known.name
+    try:
+        answer = await ask(services.slack, "users.info", user=slack_id, include_locale=True)
+    except SlackRefused:
+        return slack_id
+    profile = profile_of(answer["user"], services.desk.team_id)
+    async with services.transaction() as tx:
+        await people.meet(tx, profile.team_id, profile.slack_id)
+        await identity.learn(tx, profile)
+    return profile.name or slack_id
+
+
+async def _file(services: Services, file_id: str) -> File:
+    try:
+        answer = await ask(services.slack, "files.info", file=file_id)
+    except SlackRefused:
+        return File(id=file_id)
+    return file_of(answer["file"])
+
+
+def file_of(file: dict[str, Any]) -> File:
+    """A file object, which for one of another company says only its id:
+    https://docs.slack.dev/apis/slack-connect/using-slack-connect-apps
+    """
+    known = file.get("file_access") != "check_file_info"
+    return File(
+        id=str(file["id"]),
+        name=str(file.get("name") or file.get("title") or "file"),
+        mimetype=str(file.get("mimetype") or "application/octet-stream"),
+        size=int(file.get("size") or 0),
+        url=str(file.get("permalink") or ""),
+        known=known,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A channel as Slack describes it now."""
+
+    id: str
+    name: str
+    private: bool
+    shared: bool
+    archived: bool
+    member: bool
+
+
+def found_channel(channel: dict[str, Any]) -> Found:
+    return Found(
+        id=str(channel["id"]),
+        name=str(channel.get("name") or channel["id"]),
+        private=bool(channel.get("is_private")),
+        shared=bool(channel.get("is_ext_shared") or channel.get("is_pending_ext_shared")),
+        archived=bool(channel.get("is_archived")),
+        member=bool(channel.get("is_member")),
+    )
+
+
+async def find_channels(slack: AsyncWebClient, wanted: Iterable[str]) -> dict[str, Found]:
+    """Channels by the id or name under which they were asked for; what the desk cannot see is left out."""
+    found: dict[str, Found] = {}
+    names = []
+    for one in wanted:
+        try:
+            answer = await ask(slack, "conversations.info", channel=one)
+            found[one] = found_channel(answer["channel"])
+        except SlackRefused:
+            names.append(one)
+    if names:
+        kinds = "public_channel,private_channel"
+        async for channel in pages(slack, "conversations.list", "channels", types=kinds, exclude_archived=True):
+            if channel.get("name") in names:
+                found[channel["name"]] = found_channel(channel)
+    return found
+
+
+def unfit_for_triage(channel: Found) -> str | None:
+    """Why notes would not be safe there; None: they are."""
+    if channel.shared:
+        return "it is shared with another company"
+    return None if channel.private else "it is public"
+
+
+async def read_triage_members(services: Services) -> None:
+    """Reads again who is in the triage channels, and who they are."""
+    async with services.transaction() as tx:
+        triage = await channels.served(tx, "triage")
+    for channel in triage:
+        members = [
+            (services.desk.team_id, str(member))
+            async for member in pages(services.slack, "conversations.members", "members", channel=channel.id)
+        ]
+        async with services.transaction() as tx:
+            await channels.set_members(tx, channel.id, members)
+    await learn_agents(services)
+
+
+async def learn_agents(services: Services) -> None:
+    async with services.transaction() as tx:
+        strangers = [await people.meet(tx, team, who) for team, who in await people.unknown_among_agents(tx)]
+    await learn(services, strangers)

@@ -1,0 +1,307 @@
+"""What Slack should show of a ticket, compared with what it shows: the next step, one side at a time.
+
+A step is one call. The order within a side: its head (the root, the status message or the card) first, then what is
+missing, oldest first, and last what is out of date.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from bot.blocks import card, customer, mirror
+from bot.blocks.surface import Message
+from bot.tickets import text, views
+from bot.tickets.desk import Desk
+from storage import people, replies, showing, tickets
+from storage.engine import Transaction
+from storage.people import Person
+from storage.showing import Happening, Posted, Unshown
+from storage.tickets import Side, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call that brings a side nearer to what it should show.
+
+    `post`: into `channel`, in the thread `thread_ts` or as a root; `update`, `delete`: the message `posted`.
+    `version`: of the conversation's message that it shows, 0 for others.
+    """
+
+    act: Literal["post", "update", "delete"]
+    slot: str
+    channel: str
+    thread_ts: str | None
+    message: Message
+    posted: Posted | None = None
+    version: int = 0
+    message_id: UUID | None = None
+
+    @property
+    def shows(self) -> str:
+        return fingerprint(self.message)
+
+
+def fingerprint(message: Message) -> str:
+    """Tells whether a message in Slack is the one that should be there."""
+    return hashlib.sha256(json.dumps(message.arguments(), sort_keys=True).encode()).hexdigest()[:32]
+
+
+async def next_step(tx: Transaction, desk: Desk, ticket_id: UUID, side: Side) -> Step | None:
+    ticket = await tickets.by_id(tx, ticket_id)
+    if ticket is None:
+        return None
+    view = await _View.of(tx, desk, ticket, side)
+    return await (_customer_side(view) if side == "customer" else _triage_side(view))
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One side of a ticket, with what is needed to render it."""
+
+    tx: Transaction
+    desk: Desk
+    ticket: Ticket
+    side: Side
+    channel: str
+    thread_ts: str | None
+    posted: dict[tuple[Side, str], Posted]
+    assignees: Sequence[Person]
+
+    @classmethod
+    async def of(cls, tx: Transaction, desk: Desk, ticket: Ticket, side: Side) -> _View:
+        posted = await showing.posted(tx, ticket.id)
+        card_posted = posted.get(("triage", "card"))
+        known = await people.with_user_ids(tx, ticket.assigned_to)
+        return cls(
+            tx,
+            desk,
+            ticket,
+            side,
+            (ticket.channel if side == "customer" else ticket.triage_channel) or "",
+            ticket.root_ts if side == "customer" else card_posted.ts if card_posted else None,
+            posted,
+            [known[one] for one in ticket.assigned_to if one in known],
+        )
+
+    def missing(self, slot: str) -> bool:
+        there = self.posted.get((self.side, slot))
+        return there is None or (there.ts is None and there.refused is None)
+
+    def outdated(self, slot: str, message: Message) -> Posted | None:
+        there = self.posted.get((self.side, slot))
+        is_there = there is not None and there.ts is not None and not there.gone and there.refused is None
+        return there if there and is_there and there.shows != fingerprint(message) else None
+
+    def post(self, slot: str, message: Message) -> Step:
+        return Step("post", slot, self.channel, self.thread_ts, message)
+
+    def update_first(self, wanted: Iterable[tuple[str, Message]]) -> Step | None:
+        for slot, message in wanted:
+            if there := self.outdated(slot, message):
+                return Step("update", slot, there.channel, there.thread_ts, message, there)
+        return None
+
+
+async def _customer_side(view: _View) -> Step | None:
+    ticket = view.ticket
+    root = customer.root(await _root(view)) if ("customer", "root") in view.posted or ticket.root_ts is None else None
+    if root and ticket.root_ts is None:
+        return view.post("root", root) if view.missing("root") else None
+    status = customer.status(_status(view))
+    if view.missing("status") and not ticket.not_a_ticket:
+        return view.post("status", status)
+    if unshown := await showing.next_unshown(view.tx, ticket.id, "customer"):
+        return await _mirrored(view, unshown)
+    question = f"rating:{ticket.closings}"
+    asked = customer.question(_question(ticket))
+    if ticket.status == "closed" and not ticket.not_a_ticket and view.missing(question):
+        return view.post(question, asked)
+    return view.update_first([*([("root", root)] if root else []), (question, asked), ("status", status)])
+
+
+async def _triage_side(view: _View) -> Step | None:
+    ticket = view.ticket
+    shown_card = card.card(await _card(view))
+    if view.missing("card"):
+        return Step("post", "card", view.channel, None, shown_card)
+    if view.thread_ts is None:
+        return None
+    held = [(f"reply:{one.id}", one, await _held(view, one)) for one in await replies.of_ticket(view.tx, ticket.id)]
+    missing: list[tuple[dt.datetime, Step]] = [
+        (one.held_at, view.post(slot, message)) for slot, one, message in held if view.missing(slot)
+    ]
+    for happening in await showing.to_be_noticed(view.tx, ticket.id):
+        if alert := await _alert(view, happening):
+            missing.append((happening.at, view.post(f"event:{happening.id}", mirror.alert(alert))))
+    if unshown := await showing.next_unshown(view.tx, ticket.id, "triage"):
+        missing.append((unshown.created_at, await _mirrored(view, unshown)))
+    if missing:
+        return min(missing, key=lambda one: one[0])[1]
+    return view.update_first([*((slot, message) for slot, _, message in held), ("card", shown_card)])
+
+
+async def _mirrored(view: _View, one: Unshown) -> Step:
+    """The message of the other side as this side shows it: posted, brought up to date or taken away."""
+    author = (await people.with_user_ids(view.tx, [one.created_by] if one.created_by else [])).get(
+        one.created_by or UUID(int=0)
+    )
+    message = await _mirror(view, one, author)
+    slot = f"message:{one.message_id}"
+    if one.posted is None or one.posted.ts is None:
+        return Step("post", slot, view.channel, view.thread_ts, message, version=one.version, message_id=one.message_id)
+    act: Literal["update", "delete"] = "delete" if "deleted_at" in one.word else "update"
+    return Step(act, slot, one.posted.channel, one.posted.thread_ts, message, one.posted, one.version, one.message_id)
+
+
+async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
+    name = (author.name if author else None) or _unnamed(one)
+    picture = author.picture if author else None
+    words = await _words(view.tx, one)
+    if one.kind == "note":
+        return mirror.note(views.NoteMirror(author=name, picture=picture, words=words))
+    alerting = view.side == "triage" and one.author_role == "customer" and one.posted is None
+    return mirror.mirror(
+        views.Mirror(
+            author=name,
+            picture=picture,
+            words=words,
+            files=[(str(file.get("name", "file")), str(file.get("url", ""))) for file in one.word["attachments"]],
+            edited="edited_at" in one.word,
+            deleted="deleted_at" in one.word,
+            alert=[person.slack_id for person in view.assignees] if alerting else (),
+        )
+    )
+
+
+def _unnamed(one: Unshown) -> str:
+    return {"customer": "Customer", "agent": "Support", "other": "Another program"}[one.author_role]
+
+
+async def _words(tx: Transaction, one: Unshown) -> str:
+    """Slack's own text where there is one, so that its formatting stays; the words of other programs escaped."""
+    if one.source is None or "deleted_at" in one.word:
+        return text.encoded(str(one.word["content"]))
+    encoded = str(one.source["text"])
+    known = await people.with_slack_ids(tx, text.mentioned(encoded))
+    return text.unpinged(encoded, {slack_id: person.name for slack_id, person in known.items() if person.name})
+
+
+async def _root(view: _View) -> views.Root:
+    ticket = view.ticket
+    known = await people.with_user_ids(view.tx, [one for one in (ticket.requester, ticket.created_by) if one])
+    opener = known.get(ticket.created_by) if ticket.created_by and ticket.created_by != ticket.requester else None
+    return views.Root(
+        number=ticket.number,
+        title=ticket.title,
+        description=ticket.description,
+        requester=_name(known.get(ticket.requester) if ticket.requester else None),
+        opened_by=_name(opener) if opener else None,
+    )
+
+
+def _name(person: Person | None) -> str:
+    return (person.name if person else None) or "somebody"
+
+
+def _status(view: _View) -> views.Status:
+    return views.Status(
+        number=view.ticket.number,
+        status=view.ticket.status,
+        assignees=[_name(person) for person in view.assignees],
+        not_a_ticket=view.ticket.not_a_ticket,
+    )
+
+
+def _question(ticket: Ticket) -> views.Question:
+    feedback = ticket.feedback or {}
+    return views.Question(
+        number=ticket.number, rating=feedback.get("rating"), commented=feedback.get("comment") is not None
+    )
+
+
+async def _card(view: _View) -> views.Card:
+    ticket = view.ticket
+    requester = (await people.with_user_ids(view.tx, [ticket.requester] if ticket.requester else [])).get(
+        ticket.requester or UUID(int=0)
+    )
+    first = await tickets.by_id(view.tx, ticket.follows) if ticket.follows else None
+    thread = view.desk.link(ticket.channel, ticket.root_ts) if ticket.channel and ticket.root_ts else None
+    return views.Card(
+        number=ticket.number,
+        title=ticket.title,
+        status=ticket.status,
+        priority=ticket.priority,
+        requester=_name(requester) if requester else ticket.customer_email or "somebody",
+        company=await _company(view, requester) if requester else None,
+        source_channel=ticket.source_channel,
+        assignees=[person.slack_id for person in view.assignees],
+        tags=ticket.tags,
+        waiting_since=await tickets.waiting_since(view.tx, ticket.id) if ticket.status != "closed" else None,
+        opened_at=ticket.created_at,
+        customer_thread=thread,
+        latest=await _latest(view),
+        not_a_ticket=ticket.not_a_ticket,
+        rating=(ticket.feedback or {}).get("rating"),
+        follows=first.number if first else None,
+    )
+
+
+async def _company(view: _View, person: Person) -> str | None:
+    if person.team_id == view.desk.team_id:
+        return None
+    return await people.company(view.tx, person.team_id) or "another company"
+
+
+async def _latest(view: _View) -> views.Latest | None:
+    newest = await tickets.newest_word(view.tx, view.ticket.id)
+    if newest is None:
+        return None
+    author = (await people.with_user_ids(view.tx, [newest.created_by] if newest.created_by else [])).get(
+        newest.created_by or UUID(int=0)
+    )
+    return views.Latest(author=_name(author), words=newest.content, at=newest.created_at)
+
+
+async def _held(view: _View, one: replies.Reply) -> Message:
+    author = (await people.with_user_ids(view.tx, [one.author])).get(one.author)
+    known = await people.with_slack_ids(view.tx, text.mentioned(one.words))
+    names = {slack_id: person.name for slack_id, person in known.items() if person.name}
+    return mirror.held_reply(
+        views.HeldReply(
+            id=str(one.id),
+            author=_name(author),
+            words=text.unpinged(one.words, names),
+            due_at=one.due_at,
+            state=one.state,
+        )
+    )
+
+
+async def _alert(view: _View, happening: Happening) -> views.Alert | None:
+    """What the assignees must notice; nothing for what they did themselves or what has been undone since."""
+    actor = (await people.with_user_ids(view.tx, [happening.actor] if happening.actor else [])).get(
+        happening.actor or UUID(int=0)
+    )
+    if happening.what == "status":
+        told = [person for person in view.assignees if person.user_id != happening.actor]
+        if view.ticket.status == "closed" or not told:
+            return None
+        what: Literal["assigned", "reopened"] = "reopened"
+    else:
+        gained = {UUID(one) for one in happening.after or ()} - {UUID(one) for one in happening.before or ()}
+        told = [one for one in view.assignees if one.user_id in gained and one.user_id != happening.actor]
+        if not told:
+            return None
+        what = "assigned"
+    return views.Alert(
+        what=what,
+        number=view.ticket.number,
+        by=actor.slack_id if actor else None,
+        assignees=[person.slack_id for person in told],
+    )

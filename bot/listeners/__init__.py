@@ -1,0 +1,18 @@
+"""What the desk listens to: the table of contents."""
+
+from __future__ import annotations
+
+from slack_bolt.async_app import AsyncApp
+
+from bot.listeners import buttons, commands, errors, forms, membership, mentions, messages
+from bot.services import Services
+
+
+def register(app: AsyncApp, services: Services) -> None:
+    app.error(errors.answer(services))
+    mentions.register(app, services)
+    messages.register(app, services)
+    membership.register(app, services)
+    commands.register(app, services)
+    buttons.register(app, services)
+    forms.register(app, services)

@@ -1,0 +1,145 @@
+"""Buttons of card, status message, rating question, held replies and lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.blocks import modals
+from bot.blocks.ids import Action
+from bot.listeners import verbs
+from bot.services import Services
+from bot.tickets import listing, work
+from bot.tickets.errors import Refused
+from bot.tickets.permissions import Operation
+from storage import people, tickets
+from storage.engine import Transaction
+from storage.people import Person
+
+Operate = Callable[[Transaction, Person, int], Awaitable[Any]]
+
+#: Buttons that are one operation on the ticket whose number is their value.
+OPERATIONS: Mapping[Action, Operate] = {
+    Action.CLAIM: work.claim,
+    Action.REOPEN: work.reopen,
+    Action.SOLVED: work.close,
+    Action.NOT_A_TICKET: work.not_a_ticket,
+}
+
+
+def register(app: AsyncApp, services: Services) -> None:
+    for action_id, operation in OPERATIONS.items():
+        _operation(app, services, action_id, operation)
+    _modals(app, services)
+    _held_replies(app, services)
+    _others(app, services)
+
+
+def _operation(app: AsyncApp, services: Services, action_id: Action, operation: Operate) -> None:
+    @app.action(action_id)
+    async def press(ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any]) -> None:
+        async with services.answering() as tx:
+            await operation(tx, await presser(services, tx, body), number_of(action))
+        await ack()
+
+
+def _modals(app: AsyncApp, services: Services) -> None:
+    """Buttons that open a form; the form's operation checks again."""
+
+    def opens(action_id: Action, demanded: Operation, view: Callable[..., Awaitable[dict[str, Any]]]) -> None:
+        @app.action(action_id)
+        async def press(
+            ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any], client: AsyncWebClient
+        ) -> None:
+            async with services.answering() as tx:
+                person = await presser(services, tx, body)
+                ticket = await work.find(tx, person, number_of(action), demanded)
+                opened = await view(tx, ticket)
+            await client.views_open(trigger_id=body["trigger_id"], view=opened)
+            await ack()
+
+    opens(Action.REPLY, Operation.REPLY, _reply)
+    opens(Action.NOTE, Operation.NOTE, _note)
+    opens(Action.CLOSE, Operation.NOTE, _close)
+    opens(Action.EDIT, Operation.EDIT, _edit)
+
+
+async def _reply(tx: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+    seen = await tickets.newest_message(tx, ticket.id)
+    return modals.reply(ticket.number, ticket.title, str(seen) if seen else None)
+
+
+async def _note(_: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+    return modals.note(ticket.number, ticket.title)
+
+
+async def _close(_: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+    return modals.close(ticket.number, ticket.title)
+
+
+async def _edit(tx: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+    known = await people.with_user_ids(tx, ticket.assigned_to)
+    return modals.edit(ticket, [known[one].slack_id for one in ticket.assigned_to if one in known])
+
+
+def _held_replies(app: AsyncApp, services: Services) -> None:
+    def settles(action_id: Action, operation: Callable[[Transaction, Person, UUID], Awaitable[None]]) -> None:
+        @app.action(action_id)
+        async def press(ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any]) -> None:
+            async with services.answering() as tx:
+                await operation(tx, await presser(services, tx, body), _uuid(action))
+            await ack()
+
+    settles(Action.UNDO_REPLY, work.undo_reply)
+    settles(Action.MAKE_NOTE, work.make_note)
+
+
+def _others(app: AsyncApp, services: Services) -> None:
+    @app.action(re.compile("^rate:[1-5]$"))
+    async def rate(ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any], client: AsyncWebClient) -> None:
+        rating = int(action["action_id"].removeprefix("rate:"))
+        async with services.answering() as tx:
+            ticket = await work.rate(tx, await presser(services, tx, body), number_of(action), rating)
+        await client.views_open(trigger_id=body["trigger_id"], view=modals.rating_comment(ticket.number, rating))
+        await ack()
+
+    @app.action(Action.MORE)
+    async def more(ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any], respond: AsyncRespond) -> None:
+        wanted, page = listing.decode_page(action.get("value", ""))
+        async with services.answering() as tx:
+            answer = await verbs.listed(services, tx, await presser(services, tx, body), wanted, page)
+        await respond(text=answer.text, blocks=answer.blocks, replace_original=True)
+        await ack()
+
+    @app.action(Action.OPEN_TICKET)
+    async def opened(ack: AsyncAck) -> None:
+        await ack()
+
+    @app.action(re.compile(""))
+    async def unknown() -> None:
+        raise Refused("This button is from an older version of the desk and does nothing any more.")
+
+
+async def presser(services: Services, tx: Transaction, body: Mapping[str, Any]) -> Person:
+    """Who pressed the button or sent the form."""
+    user = body["user"]
+    return await people.meet(tx, str(user.get("team_id") or services.desk.team_id), str(user["id"]))
+
+
+def number_of(action: Mapping[str, Any]) -> int:
+    value = str(action.get("value", ""))
+    if not (value.isascii() and value.isdecimal() and len(value) < 10):
+        raise Refused("This button belongs to no ticket.")
+    return int(value)
+
+
+def _uuid(action: Mapping[str, Any]) -> UUID:
+    try:
+        return UUID(str(action.get("value", "")))
+    except ValueError:
+        raise Refused("This button belongs to no reply.") from None

@@ -1,0 +1,98 @@
+"""The one place where errors become answers.
+
+Expected ones speak their own sentence. Unexpected ones get a reference that is in the log. Events that failed are not
+acknowledged, so that Slack sends them again; commands, buttons and forms are not sent again and always get an answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncRespond
+
+from bot.blocks import answers, modals
+from bot.blocks.surface import escape
+from bot.services import Services
+from bot.tickets import forms, grammar
+from bot.tickets.errors import Refused
+from storage import notices
+from storage.engine import DatabaseAway
+
+log = structlog.get_logger(__name__)
+
+AWAY = "The desk cannot reach its database just now. Nothing was changed; please try again in a minute."
+
+
+def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
+    async def answer_error(error: Exception, body: Mapping[str, Any], respond: AsyncRespond) -> BoltResponse:
+        if body.get("type") == "event_callback":
+            _sentence(error)
+            return BoltResponse(status=500, body="")
+        if body.get("type") == "view_submission":
+            return _form(error, body["view"])
+        sentence = _sentence(error)
+        if "command" in body:
+            said = answers.sentence(escape(sentence))
+            return _json({"response_type": "ephemeral", "text": said.text, "blocks": said.blocks})
+        await _tell(services, error, sentence, body, respond)
+        return BoltResponse(status=200, body="")
+
+    return answer_error
+
+
+def _sentence(error: Exception) -> str:
+    match error:
+        case Refused():
+            return error.sentence
+        case grammar.Misunderstood():
+            return str(error)
+        case _ if isinstance(error, DatabaseAway):
+            log.warning("the database cannot be reached", error=repr(error))
+            return AWAY
+        case _:
+            reference = secrets.token_hex(4)
+            log.error("unexpected error", reference=reference, exc_info=error)
+            return f"Something went wrong in the desk. Tell whoever runs it this reference: {reference}"
+
+
+def _form(error: Exception, view: Mapping[str, Any]) -> BoltResponse:
+    """At the field that it concerns; what was typed stays."""
+    inputs = [str(block["block_id"]) for block in view.get("blocks", []) if block.get("type") == "input"]
+    found = forms.problems(error) if isinstance(error, ValidationError) else {}
+    field = (error.field if isinstance(error, Refused) else None) or (inputs[0] if inputs else None)
+    problems = {name: sentence for name, sentence in found.items() if name in inputs}
+    if not problems and field is not None:
+        problems = {field: _sentence(error)}
+    if not problems:
+        return _json({"response_action": "update", "view": modals.result(_sentence(error))})
+    return _json({"response_action": "errors", "errors": problems})
+
+
+def _json(body: dict[str, Any]) -> BoltResponse:
+    return BoltResponse(status=200, body=body)
+
+
+async def _tell(
+    services: Services, error: Exception, sentence: str, body: Mapping[str, Any], respond: AsyncRespond
+) -> None:
+    """To the one who pressed a button: privately where it stands, in their DM where that fails, never in the thread."""
+    container, user = body.get("container", {}), body["user"]
+    said = answers.sentence(escape(sentence))
+    if isinstance(error, Refused) and container.get("channel_id"):
+        async with services.answering() as tx:
+            await notices.add(
+                tx,
+                f"button:{body.get('trigger_id') or secrets.token_hex(8)}",
+                "ephemeral",
+                {"text": said.text, "blocks": said.blocks},
+                slack_id=user["id"],
+                channel=container["channel_id"],
+                thread_ts=container.get("thread_ts"),
+            )
+    elif body.get("response_url"):
+        await respond(text=said.text, blocks=said.blocks, response_type="ephemeral", replace_original=False)

@@ -1,0 +1,120 @@
+"""Modals that people send: validate, operate once, close. What they typed stays when it cannot be taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.blocks import modals
+from bot.blocks.ids import Callback
+from bot.listeners.buttons import presser
+from bot.services import Services
+from bot.tickets import forms, work
+from bot.tickets.errors import Overtaken, Refused
+from storage import tickets
+from storage.engine import Transaction
+from storage.people import Person
+
+Form = TypeVar("Form", bound=BaseModel)
+Sent = Callable[[Transaction, Person, Mapping[str, Any], Form], Awaitable[Any]]
+
+
+def register(app: AsyncApp, services: Services) -> None:
+    def takes(callback: Callback, form: type[Form], operation: Sent[Form]) -> None:
+        @app.view(callback)
+        async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any]) -> None:
+            filled = form.model_validate(values(view))
+            async with services.answering() as tx:
+                person = await presser(services, tx, body)
+                if await tickets.act_once(tx, f"view:{view['id']}"):
+                    await operation(tx, person, metadata(view), filled)
+            await ack()
+
+    async def new_ticket(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.NewTicketForm) -> None:
+        request = work.Request(form.title, form.description, form.priority, form.customer)
+        await work.open_new(tx, services.desk, person, about.get("channel"), request)
+
+    async def note(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.WordsForm) -> None:
+        await work.note(tx, person, number(about), text_typed(form.words))
+
+    async def close(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.CloseForm) -> None:
+        await work.close(tx, person, number(about), text_typed(form.comment) if form.comment else None)
+
+    async def edit(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.EditForm) -> None:
+        fields = work.Fields(form.title, form.priority, form.tags, form.assignees)
+        await work.edit(tx, services.desk, person, number(about), fields)
+
+    async def comment(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.RatingForm) -> None:
+        await work.rate(tx, person, number(about), int(about.get("rating", 0)), form.comment)
+
+    takes(Callback.NEW_TICKET, forms.NewTicketForm, new_ticket)
+    takes(Callback.NOTE, forms.WordsForm, note)
+    takes(Callback.CLOSE, forms.CloseForm, close)
+    takes(Callback.EDIT, forms.EditForm, edit)
+    takes(Callback.RATING_COMMENT, forms.RatingForm, comment)
+    _reply(app, services)
+
+
+def _reply(app: AsyncApp, services: Services) -> None:
+    @app.view(Callback.REPLY)
+    async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any]) -> None:
+        about, filled = metadata(view), forms.WordsForm.model_validate(values(view))
+        seen = UUID(about["seen"]) if about.get("seen") else None
+        try:
+            async with services.answering() as tx:
+                person = await presser(services, tx, body)
+                if await tickets.act_once(tx, f"view:{view['id']}"):
+                    await work.reply(tx, services.desk, person, number(about), text_typed(filled.words), seen=seen)
+        except Overtaken as overtaken:
+            async with services.answering() as tx:
+                ticket = await tickets.by_number(tx, number(about))
+                newest = await tickets.newest_message(tx, ticket.id) if ticket else None
+            warned = modals.reply(
+                number(about), "", str(newest) if newest else None, words=filled.words, warning=overtaken.sentence
+            )
+            await ack(response_action="update", view=warned)
+        else:
+            await ack()
+
+
+def values(view: Mapping[str, Any]) -> dict[str, Any]:
+    """What each input holds, by its block id: text, the chosen option, person or people."""
+    typed = {}
+    for block_id, inputs in view["state"]["values"].items():
+        for element in inputs.values():
+            option = element.get("selected_option") or {}
+            candidates = (
+                element.get("value"),
+                option.get("value"),
+                element.get("selected_user"),
+                element.get("selected_users"),
+            )
+            typed[block_id] = next((one for one in candidates if one is not None), None)
+    return typed
+
+
+def metadata(view: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        about = json.loads(view.get("private_metadata") or "{}")
+    except ValueError:
+        about = None
+    if not isinstance(about, dict):
+        raise Refused("This form belongs to no ticket. Open it again.")
+    return about
+
+
+def number(about: Mapping[str, Any]) -> int:
+    found = about.get("number")
+    if not isinstance(found, int):
+        raise Refused("This form belongs to no ticket. Open it again.")
+    return found
+
+
+def text_typed(words: str) -> str:
+    """What a plain-text input holds, as Slack would encode it in a message."""
+    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,89 @@
+"""`@desk VERB …`, in a ticket's thread or at the top of a channel: one command, never also a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+
+from bot.blocks import answers
+from bot.blocks.surface import Message, escape
+from bot.listeners import payloads, verbs
+from bot.services import Services
+from bot.tickets import conversation, grammar, text
+from bot.tickets.errors import Refused
+from bot.tickets.permissions import Relation, relation
+from storage import notices, people, tickets
+from storage.engine import Transaction
+from storage.tickets import Side, Ticket
+
+
+def register(app: AsyncApp, services: Services) -> None:
+    @app.event("app_mention")
+    async def mentioned(event: Mapping[str, Any]) -> None:
+        said = text.first_mention(str(event.get("text") or ""), services.desk.bot_user)
+        if said is None or not payloads.is_a_persons(event, services.desk):
+            return  # In mid-sentence it is an ordinary message, which arrives as one.
+        try:
+            async with services.transaction() as tx:
+                answer = await _obey(services, tx, event, said)
+                if answer is not None:
+                    await _tell(tx, event, answer)
+        except (Refused, grammar.Misunderstood) as refused:
+            async with services.transaction() as tx:
+                await _tell(tx, event, answers.sentence(escape(str(refused))))
+
+
+async def _tell(tx: Transaction, event: Mapping[str, Any], answer: Message) -> None:
+    await notices.add(
+        tx,
+        f"mention:{event['channel']}:{event['ts']}",
+        "ephemeral",
+        {"text": answer.text, "blocks": answer.blocks},
+        slack_id=event["user"],
+        channel=event["channel"],
+        thread_ts=event.get("thread_ts"),
+    )
+
+
+async def _obey(services: Services, tx: Transaction, event: Mapping[str, Any], said: str) -> Message | None:
+    """Carries the command out once; None when the words were a customer's request and are recorded as one."""
+    person = await people.meet(tx, payloads.team_of(event, services.desk), event["user"])
+    ticket, side = await _ticket_of(tx, event)
+    is_agent = relation(person, ticket) is Relation.AGENT if ticket else bool(person.agent_of)
+    try:
+        command = grammar.parse(said or "help", implied=ticket.number if ticket else None)
+        _suits_thread(command, side, is_agent=is_agent)
+    except grammar.UnknownVerb:
+        if is_agent:
+            raise
+        await _take_in(services, tx, event, said)
+        return None
+    if isinstance(command, grammar.New) and not is_agent:
+        await _take_in(services, tx, event, command.title or said)
+        return None
+    key = f"mention:{event['channel']}:{event['ts']}"
+    if not await tickets.act_once(tx, key):
+        return None
+    typed_at = (event["channel"], event["ts"])
+    return await verbs.carry_out(services, tx, person, command, key=key, typed_at=typed_at)
+
+
+async def _ticket_of(tx: Transaction, event: Mapping[str, Any]) -> tuple[Ticket | None, Side | None]:
+    thread = await tickets.by_thread(tx, event["channel"], event.get("thread_ts") or event["ts"])
+    return (await tickets.by_id(tx, thread[0]), thread[1]) if thread else (None, None)
+
+
+def _suits_thread(command: grammar.Command, side: Side | None, *, is_agent: bool) -> None:
+    if side == "customer" and is_agent and isinstance(command, grammar.Note | grammar.Reply):
+        raise Refused(
+            "The customer can read what you write in this thread, so a note cannot be made here. Write it in triage."
+            if isinstance(command, grammar.Note)
+            else "Write your answer in this thread without mentioning me: the customer reads it here."
+        )
+
+
+async def _take_in(services: Services, tx: Transaction, event: Mapping[str, Any], words: str) -> None:
+    message = payloads.message(event, services.desk, text=words, on_request=not event.get("thread_ts"))
+    await conversation.take_in(tx, services.desk, message)

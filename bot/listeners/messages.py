@@ -1,0 +1,30 @@
+"""Messages, edits and deletions, in channels and in DMs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+
+from bot.listeners import payloads
+from bot.services import Services
+from bot.tickets import conversation, text
+from bot.tickets.arrivals import MessageArrived
+
+
+def register(app: AsyncApp, services: Services) -> None:
+    @app.event("message")
+    async def take_in(event: Mapping[str, Any]) -> None:
+        arrived = payloads.arrived(event, services.desk)
+        if arrived is None:
+            return
+        if isinstance(arrived, MessageArrived) and _is_command(arrived, services):
+            return
+        async with services.transaction() as tx:
+            await conversation.take_in(tx, services.desk, arrived)
+
+
+def _is_command(arrived: MessageArrived, services: Services) -> bool:
+    """One that begins with the desk's mention arrives as `app_mention` too, and is obeyed there. In a DM it does not."""
+    return not arrived.direct and text.first_mention(arrived.text, services.desk.bot_user) is not None

@@ -1,0 +1,65 @@
+"""Slack's payloads, read into what the operations take.
+
+https://docs.slack.dev/reference/events/message lists the subtypes; those of bots, joins, topics and the like are
+nobody's words and give nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.delivery.directory import file_of
+from bot.tickets.arrivals import Arrived, MessageArrived, MessageDeleted, MessageEdited
+from bot.tickets.desk import Desk
+
+WORDS = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+
+
+def arrived(event: Mapping[str, Any], desk: Desk) -> Arrived | None:
+    """A `message` event; None for one that says nothing about a person's words."""
+    direct = event.get("channel_type") == "im"
+    match event.get("subtype"):
+        case "message_changed":
+            return _changed(event, direct=direct)
+        case "message_deleted":
+            return MessageDeleted(channel=event["channel"], ts=event["deleted_ts"], direct=direct, at=str(event["ts"]))
+        case subtype if subtype in WORDS and is_a_persons(event, desk):
+            return message(event, desk, text=str(event.get("text") or ""))
+        case _:
+            return None
+
+
+def is_a_persons(event: Mapping[str, Any], desk: Desk) -> bool:
+    return bool(event.get("user")) and not event.get("bot_id") and event["user"] != desk.bot_user
+
+
+def message(event: Mapping[str, Any], desk: Desk, *, text: str, on_request: bool = False) -> MessageArrived:
+    thread_ts = event.get("thread_ts")
+    return MessageArrived(
+        channel=event["channel"],
+        ts=event["ts"],
+        thread_ts=thread_ts if thread_ts != event["ts"] else None,
+        direct=event.get("channel_type") == "im",
+        team=team_of(event, desk),
+        author=event["user"],
+        text=text,
+        files=tuple(file_of(file) for file in event.get("files") or ()),
+        on_request=on_request,
+    )
+
+
+def team_of(event: Mapping[str, Any], desk: Desk) -> str:
+    """The author's team: in a shared channel `user_team` says it, `team` alone may be the workspace's own."""
+    return str(event.get("user_team") or event.get("source_team") or event.get("team") or desk.team_id)
+
+
+def _changed(event: Mapping[str, Any], *, direct: bool) -> Arrived | None:
+    now, before = event["message"], event.get("previous_message") or {}
+    if now.get("subtype") == "tombstone":
+        return MessageDeleted(channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]))
+    if now.get("bot_id") or now.get("subtype") not in WORDS or now.get("text") == before.get("text"):
+        return None
+    return MessageEdited(
+        channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]), text=str(now.get("text") or "")
+    )

@@ -1,0 +1,132 @@
+"""Each verb's one operation and its answer, the same for `/ticket` and for `@desk` in a thread."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bot.blocks import answers
+from bot.blocks import digest as digest_blocks
+from bot.blocks.surface import Message
+from bot.services import Services
+from bot.tickets import digest, grammar, listing, views, work
+from bot.tickets.errors import Refused
+from storage import figures, notices
+from storage.engine import Transaction
+from storage.people import Person
+from storage.tickets import Ticket
+
+
+async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
+    services: Services,
+    tx: Transaction,
+    person: Person,
+    command: grammar.Command,
+    *,
+    key: str,
+    typed_at: tuple[str, str] | None = None,
+) -> Message:
+    """The private answer.
+
+    `key` names this command, so that what it posts is posted once. `typed_at`: the message a reply was typed in.
+    """
+    desk = services.desk
+    match command:
+        case grammar.New():
+            raise Refused("Write `/ticket new` in any channel to open a ticket with a form.")
+        case grammar.List():
+            return await listed(services, tx, person, command)
+        case grammar.Mine():
+            return await mine(services, tx, person)
+        case grammar.Show(number):
+            shown = await listing.shown(tx, person, number)
+            return answers.shown(shown, link=link(services, shown.ticket))
+        case grammar.Claim(number):
+            ticket = await work.claim(tx, person, number)
+            return answers.sentence(f"#{ticket.number} is yours.")
+        case grammar.Assign(number, whom):
+            await work.assign(tx, desk, person, number, [one.slack_id for one in whom])
+            return answers.sentence(f"#{number} is assigned to {_people(whom)}.")
+        case grammar.Unassign(number, whom):
+            await work.unassign(tx, desk, person, number, [one.slack_id for one in whom])
+            return answers.sentence(f"#{number} is no longer assigned to {_people(whom)}.")
+        case grammar.Reply(number, words):
+            await work.reply(tx, desk, person, number, words, typed_at=typed_at)
+            wait = f"{desk.undo.total_seconds():g}"
+            return answers.sentence(f"Your reply to #{number} goes out in {wait} s. Until then, undo it in its thread.")
+        case grammar.Note(number, words):
+            await work.note(tx, person, number, words)
+            return answers.sentence(f"Noted on #{number}. The customer does not see it.")
+        case grammar.Priority(number, level):
+            await work.set_priority(tx, person, number, level)
+            return answers.sentence(f"#{number} has {level} priority now.")
+        case grammar.Tag(number, add, remove):
+            await work.tag(tx, person, number, add, remove)
+            return answers.sentence(f"The tags of #{number} are changed.")
+        case grammar.Title(number, title):
+            await work.retitle(tx, person, number, title)
+            return answers.sentence(f"#{number} has its new title.")
+        case grammar.Close(number, comment):
+            await work.close(tx, person, number, comment)
+            return answers.sentence(f"#{number} is closed.")
+        case grammar.Reopen(number):
+            await work.reopen(tx, person, number)
+            return answers.sentence(f"#{number} is open again.")
+        case grammar.Spam(number):
+            await work.not_a_ticket(tx, person, number)
+            return answers.sentence(f"#{number} is closed as not a ticket, without a word to the customer.")
+        case grammar.Digest():
+            return await _digest(services, tx, person, command, key)
+        case grammar.Help():
+            return answers.help(agent=bool(person.agent_of))
+        case _:
+            assert_never(command)
+
+
+def _people(whom: tuple[grammar.Person, ...]) -> str:
+    return ", ".join(f"<@{one.slack_id}>" for one in whom)
+
+
+async def listed(services: Services, tx: Transaction, person: Person, wanted: grammar.List, number: int = 0) -> Message:
+    found = await listing.listed(tx, services.desk, person, wanted, page=number)
+    more = listing.encode_page(wanted, number + 1) if found.more else None
+    return answers.page(rows(services, found), heading=listing.heading(wanted), more=more)
+
+
+async def mine(services: Services, tx: Transaction, person: Person) -> Message:
+    found = await listing.listed(tx, services.desk, person, grammar.List(whose="mine"), urgent_first=True)
+    return answers.page(rows(services, found), heading="Your tickets, most urgent first", more=None)
+
+
+def rows(services: Services, found: listing.Page) -> list[views.Row]:
+    return [
+        views.Row(
+            ticket=ticket,
+            requester=found.names.get(ticket.requester, "somebody") if ticket.requester else "somebody",
+            assignees=[found.names.get(one, "somebody") for one in ticket.assigned_to],
+            link=link(services, ticket),
+        )
+        for ticket in found.tickets
+    ]
+
+
+def link(services: Services, ticket: Ticket) -> str | None:
+    """Where the customer's thread is."""
+    if ticket.channel and ticket.root_ts:
+        return services.desk.link(ticket.channel, ticket.root_ts)
+    return None
+
+
+def _place(services: Services, place: figures.Place) -> str | None:
+    return services.desk.link(place.channel, place.root_ts) if place.channel and place.root_ts else None
+
+
+async def _digest(services: Services, tx: Transaction, person: Person, command: grammar.Digest, key: str) -> Message:
+    """Posts the digest to the digest channel, for all leads to see."""
+    if not person.agent_of:
+        raise Refused("Only agents can ask for a digest.")
+    triage = sorted(person.agent_of)
+    view = await digest.digest(tx, triage, command.period)
+    said = digest_blocks.digest(view, lambda place: _place(services, place))
+    channel = services.desk.digest_channel or triage[0]
+    await notices.add(tx, f"digest:{key}", "channel", said.arguments(), channel=channel)
+    return answers.sentence(f"The digest is on its way to <#{channel}>.")

@@ -1,0 +1,48 @@
+"""The sandbox as a program of its own: a small ready workspace to try the desk in."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from bot.sandbox.control import Control
+from bot.sandbox.sandbox import Sandbox
+from bot.sandbox.workspace import Channel
+
+
+async def serve(port: int, request_url: str, manifest: Path, speed: float) -> None:
+    """Run a workspace on 127.0.0.1 until cancelled, delivering to ``request_url``; port 0 takes a free one.
+
+    Prints what the desk needs in its environment. What people do comes over HTTP: GET ``/sandbox/``.
+    """
+    sandbox = Sandbox(manifest, speed, port)
+    Control(sandbox)
+    async with sandbox:
+        sandbox.deliver_to(request_url)
+        triage, support = await furnish(sandbox)
+        sys.stdout.write(environment(sandbox, triage, support))
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+async def furnish(sandbox: Sandbox) -> tuple[Channel, Channel]:
+    """Agents Grace and Linus in a private #triage; Ada and Bob of Globex in the shared #help-globex."""
+    globex = sandbox.add_team("Globex")
+    grace = sandbox.add_person("Grace Hopper", email="grace@acme.example", admin=True, title="Support lead")
+    linus = sandbox.add_person("Linus Pauling", email="linus@acme.example", title="Support")
+    ada = sandbox.add_person("Ada Lovelace", team=globex)
+    bob = sandbox.add_person("Bob Noyce", email="bob@globex.example", team=globex)
+    agents = [grace, linus, sandbox.bot]
+    triage = await sandbox.add_channel("triage", private=True, members=agents)
+    support = await sandbox.add_channel("help-globex", shared_with=[globex], members=[*agents, ada, bob])
+    return triage, support
+
+
+def environment(sandbox: Sandbox, triage: Channel, support: Channel) -> str:
+    return (
+        f"SLACK_API_URL={sandbox.api_url}\n"
+        f"SLACK_BOT_TOKEN={sandbox.bot_token}\n"
+        f"SLACK_SIGNING_SECRET={sandbox.signing_secret}\n"
+        f"TRIAGE_CHANNEL={triage.id}\n"
+        f"SUPPORT_CHANNELS={support.id}\n"
+        f"# What people can do: curl {sandbox.url}/sandbox/\n"
+    )

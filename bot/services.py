@@ -1,0 +1,39 @@
+"""What listeners and delivery share: the database, the desk, the clock and the client."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.tickets.desk import Desk
+from storage.engine import Database, Transaction
+
+#: Slack waits 3 s for the answer to a command, a button or a modal; it must be on its way before.
+ANSWER_SECONDS = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`slack` never repeats a call by itself. `now` is the one Clock. `pace`: seconds between posts in a channel."""
+
+    database: Database
+    desk: Desk
+    slack: AsyncWebClient
+    now: Callable[[], dt.datetime]
+    pace: float
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self.database.transaction(self.now()) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator[Transaction]:
+        """A transaction for somebody who waits for its answer: TimeoutError when it takes too long."""
+        async with asyncio.timeout(ANSWER_SECONDS), self.database.transaction(self.now()) as tx:
+            yield tx

@@ -1,0 +1,126 @@
+"""The settings, read from the environment or `.env`: the only reader of either."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+APP_PAGE = "https://api.slack.com/apps → your app"
+
+
+class SettingsError(Exception):
+    """What is missing or wrong, all of it at once, for the person who runs the desk."""
+
+
+class Settings(BaseSettings):
+    """Names are a public contract: the README's table lists every one of them."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    slack_bot_token: SecretStr = Field(description=f"{APP_PAGE} → OAuth & Permissions → Bot User OAuth Token")
+    slack_signing_secret: SecretStr = Field(description=f"{APP_PAGE} → Basic Information → Signing Secret")
+    host: str = "127.0.0.1"
+    port: int = Field(default=3000, ge=0, le=65535)
+    triage_channel: str = Field(min_length=1, description="the private channel of your agents: its name or id")
+    support_channels: Annotated[tuple[str, ...], NoDecode] = Field(
+        min_length=1, description="the channels your customers write in: names or ids, separated by commas"
+    )
+    digest_channel: str | None = Field(default=None, description="where digests are posted: a channel's name or id")
+    database_url: SecretStr | None = Field(default=None, description="a postgresql:// URL")
+    data_dir: Path = Path(".data")
+    slack_api_url: str = "https://slack.com/api/"
+    reply_undo_seconds: float = Field(default=10, ge=0, le=600)
+    group_seconds: float = Field(default=120, ge=0, le=86_400)
+    reopen_days: float = Field(default=30, ge=0, le=3650)
+    post_interval_seconds: float = Field(default=1.0, ge=0, le=60)
+    log_level: str = "INFO"
+
+    @field_validator("support_channels", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return tuple(_channel(one) for one in value.split(",") if one.strip()) if isinstance(value, str) else value
+
+    @field_validator("triage_channel", "digest_channel")
+    @classmethod
+    def _without_hash(cls, value: str | None) -> str | None:
+        return None if value is None else _channel(value)
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _a_bot_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("xoxb-"):
+            raise ValueError("is not a bot token: that begins with xoxb-")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("is no PostgreSQL URL: that begins with postgresql://")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if urlsplit(value).scheme not in {"http", "https"}:
+            raise ValueError("is no address: that begins with https://")
+        return value.rstrip("/") + "/"
+
+    @field_validator("log_level")
+    @classmethod
+    def _a_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("is none of DEBUG, INFO, WARNING, ERROR")
+        return value.upper()
+
+    @property
+    def undo(self) -> dt.timedelta:
+        return dt.timedelta(seconds=self.reply_undo_seconds)
+
+
+def _channel(written: str) -> str:
+    return written.strip().removeprefix("#")
+
+
+def load() -> Settings:
+    """The settings; SettingsError with everything that is missing or wrong and where each is found."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explained(error)) from None
+
+
+def load_for_migration() -> tuple[SecretStr | None, Path]:
+    """Only what `migrate` needs: the database's URL, and the folder of the embedded one."""
+
+    class _Database(BaseSettings):
+        model_config = Settings.model_config
+        database_url: SecretStr | None = None
+        data_dir: Path = Path(".data")
+
+        _checked = field_validator("database_url")(Settings._a_postgresql_url.__func__)  # type: ignore[attr-defined]
+
+    try:
+        found = _Database()
+    except ValidationError as error:
+        raise SettingsError(_explained(error)) from None
+    return found.database_url, found.data_dir
+
+
+def _explained(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        found = Settings.model_fields[name].description
+        what = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+        lines.append(f"  {name.upper()} {_small(what)}" + (f" ({found})" if found else ""))
+    return "\n".join(["These settings are missing or wrong; set them in the environment or in .env:", *lines])
+
+
+def _small(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

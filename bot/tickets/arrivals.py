@@ -1,0 +1,64 @@
+"""What arrives from Slack about messages, as the rules take it in: a discriminated union that also survives storage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class File(BaseModel):
+    """A file shared in Slack. `known` is false where Slack told only the id: `files.info` must be asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str = "file"
+    mimetype: str = "application/octet-stream"
+    size: int = 0
+    url: str = ""
+    known: bool = True
+
+
+class MessageArrived(BaseModel):
+    """Somebody wrote. `text` is Slack-encoded; `thread_ts` is None at top level."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["message"] = "message"
+    channel: str
+    ts: str
+    thread_ts: str | None = None
+    direct: bool = False
+    team: str
+    author: str
+    text: str
+    files: tuple[File, ...] = ()
+    on_request: bool = False
+
+
+class MessageEdited(BaseModel):
+    """`at`: the event's own Slack timestamp; `edited.ts` has whole seconds only, too coarse to order two edits."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["edited"] = "edited"
+    channel: str
+    ts: str
+    direct: bool = False
+    at: str
+    text: str
+
+
+class MessageDeleted(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["deleted"] = "deleted"
+    channel: str
+    ts: str
+    direct: bool = False
+    at: str
+
+
+Arrived = Annotated[MessageArrived | MessageEdited | MessageDeleted, Field(discriminator="kind")]
+ARRIVED: TypeAdapter[Arrived] = TypeAdapter(Arrived)

@@ -1,0 +1,370 @@
+"""Messages: how each is recorded once, in its ticket, whatever the order in which Slack tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never, cast
+from uuid import UUID, uuid4
+
+from bot.tickets import history, lifecycle, text
+from bot.tickets.arrivals import ARRIVED, Arrived, File, MessageArrived, MessageDeleted, MessageEdited
+from bot.tickets.desk import Desk
+from bot.tickets.permissions import Relation, relation
+from storage import channels, early, people, tickets
+from storage.engine import Transaction
+from storage.people import Person
+from storage.tickets import AuthorRole, NewTicket, Origin, Side, Ticket
+
+
+async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
+    """Records what Slack says about a message. Again, late or too early changes nothing in the end."""
+    match arrived:
+        case MessageArrived():
+            await _message(tx, desk, arrived)
+        case MessageEdited():
+            await _edit(tx, arrived)
+        case MessageDeleted():
+            await _delete(tx, arrived)
+        case _:
+            assert_never(arrived)
+
+
+async def _message(tx: Transaction, desk: Desk, message: MessageArrived) -> None:
+    author = await people.meet(tx, message.team, message.author)
+    root = message.thread_ts or message.ts
+    if thread := await tickets.by_thread(tx, message.channel, root):
+        ticket_id, side = thread
+        await _in_thread(tx, desk, message, author, ticket_id, side)
+    elif message.direct:
+        await _direct(tx, desk, message, author)
+    else:
+        await _in_channel(tx, desk, message, author)
+    await _catch_up(tx, desk, message.channel, message.ts)
+
+
+async def _catch_up(tx: Transaction, desk: Desk, channel: str, ts: str) -> None:
+    """Obeys what arrived before (channel, ts) was known, now that it is."""
+    known = await tickets.is_known(tx, channel, ts)
+    if known:
+        for event in await early.take(tx, channel, ts):
+            await take_in(tx, desk, ARRIVED.validate_python(event))
+
+
+async def _in_thread(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket_id: UUID, side: Side
+) -> None:
+    ticket = await tickets.by_id(tx, ticket_id, lock=True)
+    if ticket is None:
+        return
+    if side == "triage":
+        if relation(author, ticket) is Relation.AGENT:
+            await _note(tx, desk, message, author, ticket)
+        return
+    if relation(author, ticket) is Relation.AGENT:
+        await _agent_wrote(tx, desk, message, author, ticket)
+    else:
+        await _customer_wrote(tx, desk, message, author, ticket)
+
+
+async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
+    content, source = await _words(tx, message.text, message.files)
+    note = history.Note(
+        id=str(history.message_id(desk.team_id, message.channel, message.ts)),
+        content="\n".join([content, *(f"{file.name} {file.url}".strip() for file in message.files)]).strip(),
+        created_at=history.timestamp(history.moment(message.ts)),
+        created_by=str(author.user_id),
+    )
+    await tx.act_as(author.user_id, "agent")
+    await tickets.append_note(tx, ticket.id, note, Origin(message.channel, message.ts, "triage", source))
+
+
+async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
+    word, origin = await _word(tx, desk, message, author)
+    overtaken = await tickets.answered_later(tx, ticket.id, history.moment(message.ts), "customer")
+    await tx.act_as(author.user_id, "agent")
+    await tickets.append(
+        tx,
+        ticket.id,
+        word,
+        origin,
+        "agent",
+        status=lifecycle.agent_replied(ticket, overtaken=overtaken),
+        assigned_to=lifecycle.taken_by(ticket, author.user_id),
+    )
+
+
+async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
+    word, origin = await _word(tx, desk, message, author)
+    thanks = text.is_bare_thanks(word["content"]) and not message.files
+    if lifecycle.needs_follow_up(ticket, history.moment(message.ts), desk.reopening, bare_thanks=thanks):
+        await _follow_up(tx, desk, message, author, ticket)
+        return
+    overtaken = await tickets.answered_later(tx, ticket.id, history.moment(message.ts), "agent")
+    status = lifecycle.customer_wrote(ticket, bare_thanks=thanks, overtaken=overtaken)
+    await tx.act_as(author.user_id, "customer")
+    new = await tickets.append(tx, ticket.id, word, origin, "customer", status=status)
+    if new and ticket.not_a_ticket and status != "closed":
+        await tickets.mark_not_a_ticket(tx, ticket.id, value=False)
+
+
+async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, first: Ticket) -> None:
+    if await tickets.is_known(tx, message.channel, message.ts):
+        return
+    opened = await _open(
+        tx,
+        desk,
+        message,
+        author,
+        first.triage_channel,
+        root=message.thread_ts or message.ts,
+        follows=first.id,
+    )
+    await tickets.point_thread(tx, message.channel, message.thread_ts or message.ts, opened, "customer")
+
+
+async def _direct(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
+    await tickets.serialise(tx, message.channel, message.author)
+    latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel)
+    if latest is not None and latest.ticket.status != "closed":
+        await _join(tx, desk, message, author, latest.ticket)
+        return
+    triage = await channels.default_triage(tx)
+    await _open_at_root(tx, desk, message, author, triage.id if triage else None)
+
+
+async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
+    channel = await channels.find(tx, message.channel)
+    if channel is None or channel.role != "support":
+        return
+    if message.thread_ts is not None:
+        await _in_unknown_thread(tx, desk, message, channel.triage_channel)
+        return
+    if channel.triage_channel in author.agent_of and not message.on_request:
+        await _keep(tx, message, awaits=message.ts)
+        await _open_if_answered(tx, desk, message, channel.triage_channel)
+        return
+    if channel.mode == "on_request" and not message.on_request:
+        await _keep(tx, message, awaits=message.ts)
+        return
+    await tickets.serialise(tx, message.channel, message.author)
+    latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel)
+    if latest is not None and _belongs_to(desk, message, latest):
+        await _join(tx, desk, message, author, latest.ticket)
+    else:
+        await _open_at_root(tx, desk, message, author, channel.triage_channel)
+
+
+def _belongs_to(desk: Desk, message: MessageArrived, latest: tickets.Latest) -> bool:
+    """Several messages by one person in a row, while no agent has answered, are one ticket."""
+    apart = abs(history.moment(message.ts) - latest.wrote_at)
+    return latest.ticket.status != "closed" and not latest.answered and apart <= desk.grouping
+
+
+async def _join(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
+    if await tickets.claim_root(tx, message.channel, message.ts, ticket.id):
+        await _customer_wrote(tx, desk, message, author, ticket)
+
+
+async def _open_at_root(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, triage_channel: str | None
+) -> None:
+    ticket_id = uuid4()
+    if await tickets.claim_root(tx, message.channel, message.ts, ticket_id):
+        await _open(tx, desk, message, author, triage_channel, root=message.ts, ticket_id=ticket_id)
+
+
+async def _open(
+    tx: Transaction,
+    desk: Desk,
+    message: MessageArrived,
+    author: Person,
+    triage_channel: str | None,
+    *,
+    root: str,
+    ticket_id: UUID | None = None,
+    follows: UUID | None = None,
+) -> UUID:
+    word, origin = await _word(tx, desk, message, author)
+    new = NewTicket(
+        id=ticket_id or uuid4(),
+        title=text.title_from(word["content"], [file.name for file in message.files]),
+        description=word["content"],
+        status="new",
+        priority="medium",
+        tags=(),
+        assigned_to=(),
+        created_by=author.user_id,
+        customer_email=await people.customer_email(tx, author.user_id),
+        requester=author.user_id,
+        requester_team=author.team_id,
+        requester_slack=author.slack_id,
+        channel=message.channel,
+        root_ts=root,
+        triage_channel=triage_channel,
+        follows=follows,
+    )
+    await tx.act_as(author.user_id, "customer")
+    await tickets.insert(tx, new)
+    await tickets.append(tx, new.id, word, origin, "customer")
+    return new.id
+
+
+async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrived, triage_channel: str | None) -> None:
+    """A thread that is no ticket's: its root has not arrived yet, or an agent began it, or it is not for the desk."""
+    await _keep(tx, message, awaits=message.thread_ts or message.ts)
+    kept = await early.find(tx, message.channel, message.thread_ts or message.ts)
+    if kept is not None:
+        await _open_if_answered(tx, desk, MessageArrived.model_validate(kept), triage_channel)
+
+
+async def _open_if_answered(tx: Transaction, desk: Desk, root: MessageArrived, triage_channel: str | None) -> None:
+    """A customer's answer to a message that an agent began opens a ticket with the thread so far."""
+    await tickets.serialise(tx, root.channel, root.ts)
+    channel = await channels.find(tx, root.channel)
+    starter = await people.meet(tx, root.team, root.author)
+    if channel is None or channel.mode != "every_message" or triage_channel not in starter.agent_of:
+        return
+    for answer in await early.answers(tx, root.channel, root.ts):
+        message = MessageArrived.model_validate(answer)
+        author = await people.meet(tx, message.team, message.author)
+        if triage_channel not in author.agent_of:
+            await _import(tx, desk, root, author, triage_channel)
+            return
+
+
+async def _import(
+    tx: Transaction, desk: Desk, root: MessageArrived, requester: Person, triage_channel: str | None
+) -> None:
+    ticket_id = uuid4()
+    if not await tickets.claim_root(tx, root.channel, root.ts, ticket_id):
+        return
+    thread = [ARRIVED.validate_python(event) for event in await early.take(tx, root.channel, root.ts)]
+    messages = [arrived for arrived in thread if isinstance(arrived, MessageArrived)]
+    first = next(one for one in messages if (one.team, one.author) == (requester.team_id, requester.slack_id))
+    await _open(tx, desk, first, requester, triage_channel, root=root.ts, ticket_id=ticket_id)
+    for message in messages:
+        await _import_one(tx, desk, message, ticket_id, triage_channel)
+    for arrived in thread:
+        if not isinstance(arrived, MessageArrived):
+            await take_in(tx, desk, arrived)
+    for message in messages:
+        await _catch_up(tx, desk, message.channel, message.ts)
+
+
+async def _import_one(
+    tx: Transaction, desk: Desk, message: MessageArrived, ticket_id: UUID, triage_channel: str | None
+) -> None:
+    """Records a message of before the ticket: it changes no status."""
+    author = await people.meet(tx, message.team, message.author)
+    role: AuthorRole = "agent" if triage_channel in author.agent_of else "customer"
+    word, origin = await _word(tx, desk, message, author)
+    await tx.act_as(author.user_id, role)
+    await tickets.append(tx, ticket_id, word, origin, role)
+
+
+async def _keep(tx: Transaction, message: MessageArrived, *, awaits: str) -> None:
+    await early.remember(tx, message.channel, message.ts, message.model_dump(mode="json"), awaits=awaits)
+
+
+async def _word(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> tuple[history.Message, Origin]:
+    content, source = await _words(tx, message.text, message.files)
+    word = history.fresh(
+        history.message_id(desk.team_id, message.channel, message.ts),
+        content,
+        history.moment(message.ts),
+        author.user_id,
+        [attachment(file) for file in message.files],
+    )
+    return word, Origin(message.channel, message.ts, "customer", source)
+
+
+def attachment(file: File) -> history.Attachment:
+    return history.Attachment(id=file.id, name=file.name, mimetype=file.mimetype, size=file.size, url=file.url)
+
+
+async def _words(tx: Transaction, encoded: str, files: Sequence[File] = ()) -> tuple[str, dict[str, Any]]:
+    """The words as a reader of the database can read them, and what Slack sent with what is not known of it yet."""
+    mentioned = text.mentioned(encoded)
+    known = await people.with_slack_ids(tx, mentioned) if mentioned else {}
+    names = {slack_id: person.name for slack_id, person in known.items() if person.name}
+    unresolved = sorted(mentioned - names.keys()) + [file.id for file in files if not file.known]
+    source: dict[str, Any] = {"text": encoded, "files": [file.model_dump() for file in files]}
+    if unresolved:
+        source |= {"unresolved": True, "unknown": unresolved}
+    return text.readable(encoded, names), source
+
+
+async def _is_served(tx: Transaction, change: MessageEdited | MessageDeleted) -> bool:
+    return change.direct or await channels.find(tx, change.channel) is not None
+
+
+async def _edit(tx: Transaction, edit: MessageEdited) -> None:
+    one = await tickets.recorded(tx, edit.channel, edit.ts)
+    if one is None and not await _is_served(tx, edit):
+        return
+    if one is None:
+        await early.remember(
+            tx,
+            edit.channel,
+            edit.ts,
+            edit.model_dump(mode="json"),
+            awaits=edit.ts,
+            version=f"edited {edit.at}",
+        )
+        return
+    before = cast("history.Message", one.word)
+    content, source = await _words(tx, edit.text)
+    after = history.edited(before, content, history.moment(edit.at))
+    if after == before:
+        return
+    if after["content"] == content:
+        source["files"] = (one.source or {}).get("files", [])
+    else:
+        source = dict(one.source or {})
+    await _replace(tx, one, before, after, source)
+
+
+async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
+    one = await tickets.recorded(tx, deletion.channel, deletion.ts)
+    if one is None and not await _is_served(tx, deletion):
+        return
+    if one is None:
+        await early.remember(
+            tx,
+            deletion.channel,
+            deletion.ts,
+            deletion.model_dump(mode="json"),
+            awaits=deletion.ts,
+            version="deleted",
+        )
+        return
+    before = cast("history.Message", one.word)
+    after = history.deleted(before, history.moment(deletion.at))
+    if after != before:
+        await _replace(tx, one, before, after, None)
+
+
+async def _replace(
+    tx: Transaction,
+    one: tickets.Recorded,
+    before: history.Message,
+    after: history.Message,
+    source: Mapping[str, Any] | None,
+) -> None:
+    """Writes a new version of a message, and lets title and description follow where they are its words."""
+    await tx.act_as(UUID(before["created_by"]), "agent" if one.author_role == "agent" else "customer")
+    await tickets.rewrite(tx, one, after, source)
+    if one.kind == "note":
+        return
+    ticket = await tickets.by_id(tx, one.ticket_id)
+    assert ticket is not None
+    said = {before["content"], *(version["content"] for version in before.get("earlier", []))}
+    files = [file["name"] for file in before["attachments"]]
+    changed = {}
+    if ticket.description in said:
+        changed["description"] = after["content"]
+        if ticket.title in {text.title_from(words, files) for words in said}:
+            gone = "deleted_at" in after
+            changed["title"] = "(deleted)" if gone else text.title_from(after["content"], files)
+    if changed:
+        await tickets.change(tx, ticket.id, **changed)

@@ -1,0 +1,136 @@
+"""What people fill in, before an operation gets it. Messages are sentences for the one who filled it in."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
+
+from bot.tickets.grammar import TAG_LENGTH
+from bot.tickets.text import clean
+from storage.tickets import Priority
+
+TITLE_LENGTH = 150
+#: The most that an input of Slack's takes:
+#: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
+WORDS_LENGTH = 3_000
+
+_TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
+
+
+def _wrong(sentence: str) -> PydanticCustomError:
+    # A message template in which braces stand for values: what people typed may hold braces.
+    return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
+
+
+def _stripped(value: Any) -> Any:
+    return clean(value).strip() if isinstance(value, str) else value
+
+
+def _none_if_blank(value: Any) -> Any:
+    return _stripped(value) or None
+
+
+def _at_most(length: int, what: str) -> AfterValidator:
+    def check(value: str | None) -> str | None:
+        if value is not None and len(value) > length:
+            raise _wrong(f"{what} is too long: at most {length:,} characters, it has {len(value):,}.")
+        return value
+
+    return AfterValidator(check)
+
+
+def _some(what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not value:
+            raise _wrong(f"{what} has no words.")
+        return value
+
+    return AfterValidator(check)
+
+
+def parsed_tags(typed: str) -> tuple[str, ...]:
+    """Tags as people type them, parted by commas or spaces: "Billing, #urgent" gives ("billing", "urgent").
+
+    ValueError names the first that cannot be one.
+    """
+    tags = [word.removeprefix("#").lower() for word in re.split(r"[\s,]+", typed) if word.strip("#")]
+    for tag in tags:
+        if len(tag) > TAG_LENGTH:
+            raise ValueError(f"The tag “{tag[:30]}…” is too long: at most {TAG_LENGTH} characters.")
+        if not _TAG.fullmatch(tag):
+            raise ValueError(f"“{tag}” cannot be a tag: tags are of letters, digits, - and _.")
+    return tuple(dict.fromkeys(tags))
+
+
+def _tags(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parsed_tags(clean(value))
+    except ValueError as error:
+        raise _wrong(str(error)) from error
+
+
+Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(TITLE_LENGTH, "The title")]
+Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
+Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
+Tags = Annotated[tuple[str, ...], BeforeValidator(_tags)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class NewTicketForm(_Form):
+    """`customer`: the Slack id of the one for whom an agent opens it."""
+
+    title: Title
+    description: Annotated[
+        str, BeforeValidator(lambda value: _stripped(value or "")), _at_most(WORDS_LENGTH, "The description")
+    ] = ""
+    priority: Priority = "medium"
+    customer: str | None = None
+
+
+class WordsForm(_Form):
+    """A reply or a note, as plain text: mrkdwn of it is `text.encoded`."""
+
+    words: Words
+
+
+class CloseForm(_Form):
+    comment: Comment = None
+
+
+class EditForm(_Form):
+    """`title` and `tags` are None where the form did not offer them, because it could not show them unharmed:
+    they stay as they are. `assignees` are Slack ids."""
+
+    title: Title | None = None
+    priority: Priority
+    tags: Tags | None = None
+    assignees: tuple[str, ...] = ()
+
+
+class RatingForm(_Form):
+    comment: Comment = None
+
+
+def problems(error: ValidationError) -> dict[str, str]:
+    """What is wrong, by the name of the field, which is the block_id of its input."""
+    found: dict[str, str] = {}
+    for each in error.errors():
+        field = str(each["loc"][0]) if each["loc"] else ""
+        found.setdefault(field, _sentence(field, each["type"], each["msg"]))
+    return found
+
+
+def _sentence(field: str, kind: str, message: str) -> str:
+    if kind == "sentence":
+        return message
+    if kind == "missing":
+        return f"The {field} is missing."
+    return "Choose low, medium or high." if field == "priority" else f"This cannot be the {field}."

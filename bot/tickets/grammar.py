@@ -1,0 +1,504 @@
+"""One grammar for `/ticket …` and for `@desk …` in a ticket's thread.
+
+Text comes Slack-encoded, as a command with `should_escape` and a message bring it, and words for people
+to read are passed on as they came. Sentences of `Misunderstood` are plain text that quotes what a person
+typed: escape them before they are shown in Slack.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
+
+from bot.tickets import text as words_of
+
+Status: TypeAlias = Literal["open", "new", "pending", "closed", "all"]
+Level: TypeAlias = Literal["low", "medium", "high"]
+Period: TypeAlias = Literal["today", "week", "month"]
+Choice = TypeVar("Choice", bound=str)
+
+# Ticket numbers are a PostgreSQL integer.
+LARGEST_NUMBER = 2**31 - 1
+TAG_LENGTH = 50
+
+_LEVELS: tuple[Level, ...] = get_args(Level)
+_PERIODS: tuple[Period, ...] = get_args(Period)
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "status": get_args(Status),
+    "whose": ("mine", "unassigned"),
+    "priority": _LEVELS,
+}
+_FILTERS = {
+    "status": "a list is of one status",
+    "whose": "a list is of one person's tickets, or of those that are nobody's",
+    "tag": "a list is by one tag",
+    "priority": "a list is of one priority",
+}
+_NUMBER = re.compile(r"#?(-?)([0-9]+)")
+_CHANNEL = re.compile(r"<#[A-Z0-9]+\|([^<>]+)>")
+_TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
+_WORD = re.compile(r"[^\s,<]*<[^<>]*>|[^\s,]+")
+_QUOTES = {'"': '"', "“": "”"}
+
+
+class Misunderstood(ValueError):  # noqa: N818 - it is what happened to the person's words
+    """Its text names the mistake and the nearest right form, for the person who typed."""
+
+
+class UnknownVerb(Misunderstood):
+    """The first word is no verb: what follows the bot's mention may be a customer's request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    slack_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    status: Status | None = None
+    whose: Literal["mine", "unassigned"] | Person | None = None
+    tag: str | None = None
+    priority: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    number: int
+    people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unassign:
+    number: int
+    people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    number: int
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """`add` and `remove` share no tag, and one of them is not empty."""
+
+    number: int
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    number: int
+    comment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spam:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    period: Period = "week"
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    pass
+
+
+Command: TypeAlias = (
+    New
+    | List
+    | Mine
+    | Show
+    | Claim
+    | Assign
+    | Unassign
+    | Reply
+    | Note
+    | Priority
+    | Tag
+    | Title
+    | Close
+    | Reopen
+    | Spam
+    | Digest
+    | Help
+)
+
+
+def parse(text: str, *, implied: int | None = None) -> Command:
+    """The command in Slack-encoded text; raises Misunderstood.
+
+    `implied` is the number of the ticket in whose thread it was typed: the number may then be left out.
+    A number that is given wins; before a person's own words only as #3, since those may begin with a number.
+    """
+    first, rest = _first_word(text)
+    if not first:
+        return New(title="")
+    verb = VERBS.get(first.casefold())
+    if verb is None:
+        raise _unknown_verb(first, rest, implied)
+    return verb.read(_Said(verb, rest, implied))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What followed a verb; `number` is the ticket's, as far as it is known."""
+
+    verb: "Verb"
+    rest: str
+    number: int | None
+
+    def wrong(self, mistake: str) -> Misunderstood:
+        return Misunderstood(f"{mistake} Try: {self.verb.try_with(self.number)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A row of `help` and of the README. `example` is Slack-encoded; about ticket 42, if about any."""
+
+    usage: str
+    does: str
+    example: str
+    agents_only: bool
+    read: Callable[[_Said], Command] = field(repr=False)
+
+    @property
+    def typed(self) -> str:
+        """The example as a person types and sees it: "assign 42 @grace"."""
+        return self.try_with(None)
+
+    def try_with(self, number: int | None) -> str:
+        """The example, about the ticket that the person meant."""
+        return words_of.readable(self.example, {}).replace("42", str(number or 42))
+
+
+def _new(said: _Said) -> New:
+    return New(title=_unquoted(said.rest))
+
+
+def _list(said: _Said) -> List:
+    wanted = List()
+    for word in _words(said.rest):
+        asked, value = _filter(said, word)
+        if getattr(wanted, asked) is not None:
+            raise said.wrong(f"{_shown(word)} is one too many: {_FILTERS[asked]}.")
+        wanted = replace(wanted, **{asked: value})
+    return wanted
+
+
+def _filter(said: _Said, word: str) -> tuple[str, Any]:
+    """The field of List that a word is for, and its value there."""
+    plain = word.casefold()
+    for asked, choices in _CHOICES.items():
+        if plain in choices:
+            return asked, plain
+    if word.startswith("#") or _CHANNEL.fullmatch(word):
+        return "tag", _tag(said, word)
+    if word.startswith(("@", "<@")):
+        return "whose", _person(said, word)
+    known = [choice for choices in _CHOICES.values() for choice in choices]
+    near = get_close_matches(plain, known, n=1)
+    meant = f"Did you mean {near[0]}?" if near else "A tag is written with #, a person is picked with @."
+    raise said.wrong(f"There is nothing to list by {_shown(word)}. {meant}")
+
+
+def _mine(said: _Said) -> Mine:
+    _nothing_more(said)
+    return Mine()
+
+
+def _show(said: _Said) -> Show:
+    return Show(_number_alone(said))
+
+
+def _claim(said: _Said) -> Claim:
+    return Claim(_number_alone(said))
+
+
+def _assign(said: _Said) -> Assign:
+    number, said = _ticket(said)
+    return Assign(number, _people(said))
+
+
+def _unassign(said: _Said) -> Unassign:
+    number, said = _ticket(said)
+    return Unassign(number, _people(said))
+
+
+def _reply(said: _Said) -> Reply:
+    number, said = _ticket(said, then_words=True)
+    return Reply(number, _needed_text(said, "The reply has no words."))
+
+
+def _note(said: _Said) -> Note:
+    number, said = _ticket(said, then_words=True)
+    return Note(number, _needed_text(said, "The note has no words."))
+
+
+def _priority(said: _Said) -> Priority:
+    number, said = _ticket(said)
+    return Priority(number, _choice(said, _LEVELS, "priority"))
+
+
+def _tags(said: _Said) -> Tag:
+    number, said = _ticket(said)
+    words = _words(said.rest)
+    if not words:
+        raise said.wrong("Which tags? + adds one, - takes one away.")
+    add = _unique(_tag(said, word.removeprefix("+")) for word in words if not word.startswith("-"))
+    remove = _unique(_tag(said, word.removeprefix("-")) for word in words if word.startswith("-"))
+    both = next((tag for tag in add if tag in remove), None)
+    if both:
+        raise said.wrong(f"{_shown(both)} is to be added and taken away.")
+    return Tag(number, add, remove)
+
+
+def _title(said: _Said) -> Title:
+    number, said = _ticket(said, then_words=True)
+    return Title(number, _needed_text(said, "The title has no words."))
+
+
+def _close(said: _Said) -> Close:
+    number, said = _ticket(said, then_words=True)
+    return Close(number, _unquoted(said.rest) or None)
+
+
+def _reopen(said: _Said) -> Reopen:
+    return Reopen(_number_alone(said))
+
+
+def _spam(said: _Said) -> Spam:
+    return Spam(_number_alone(said))
+
+
+def _digest(said: _Said) -> Digest:
+    return Digest(_choice(said, _PERIODS, "period")) if said.rest else Digest()
+
+
+def _help(said: _Said) -> Help:
+    _nothing_more(said)
+    return Help()
+
+
+VERBS: Mapping[str, Verb] = {
+    "new": Verb("new [title]", "Opens a ticket.", "new The export fails", False, _new),
+    "list": Verb(
+        "list [open|new|pending|closed|all] [mine|unassigned|@who] [#tag] [low|medium|high]",
+        "Lists tickets, newest activity first.",
+        "list open unassigned #billing high",
+        False,
+        _list,
+    ),
+    "mine": Verb("mine", "Lists your tickets, most urgent first.", "mine", False, _mine),
+    "show": Verb("show N", "Shows one ticket in full.", "show 42", False, _show),
+    "claim": Verb("claim N", "Makes the ticket yours.", "claim 42", True, _claim),
+    "assign": Verb(
+        "assign N @who…",
+        "Puts people on the ticket, beside those who are.",
+        "assign 42 <@U024BE7LH|grace>",
+        True,
+        _assign,
+    ),
+    "unassign": Verb(
+        "unassign N @who…",
+        "Takes people off the ticket.",
+        "unassign 42 <@U024BE7LH|grace>",
+        True,
+        _unassign,
+    ),
+    "reply": Verb("reply N text", "Answers the customer.", "reply 42 It works again", True, _reply),
+    "note": Verb("note N text", "Keeps a note that only agents see.", "note 42 Seen before", True, _note),
+    "priority": Verb(
+        "priority N low|medium|high", "Sets how urgent the ticket is.", "priority 42 high", True, _priority
+    ),
+    "tag": Verb("tag N +a -b", "Adds tags and takes tags away.", "tag 42 +billing -urgent", True, _tags),
+    "title": Verb("title N text", "Gives the ticket another title.", "title 42 Export fails", True, _title),
+    "close": Verb(
+        "close N [comment]",
+        "Closes the ticket; the comment is an internal note.",
+        "close 42",
+        False,
+        _close,
+    ),
+    "reopen": Verb("reopen N", "Opens a closed ticket again.", "reopen 42", False, _reopen),
+    "spam": Verb("spam N", "Closes silently what is not a ticket.", "spam 42", True, _spam),
+    "digest": Verb("digest [today|week|month]", "Sums up today, the week or the month.", "digest week", True, _digest),
+    "help": Verb("help", "Lists the verbs that you may use.", "help", False, _help),
+}
+
+
+def _unknown_verb(word: str, rest: str, implied: int | None) -> UnknownVerb:
+    mistake = f"There is no verb {_shown(word)}."
+    near = get_close_matches(word.casefold(), VERBS, n=1)
+    if not near:
+        return UnknownVerb(f"{mistake} To open a ticket: {VERBS['new'].typed}. For all verbs: help")
+    given = _NUMBER.fullmatch(_first_word(rest)[0])
+    number = _whole(given[2]) if given else implied
+    return UnknownVerb(f"{mistake} Did you mean: {VERBS[near[0]].try_with(number)}?")
+
+
+def _ticket(said: _Said, *, then_words: bool = False) -> tuple[int, _Said]:
+    """The ticket's number, and what was said of it.
+
+    `then_words`: a person's own words follow. In a thread these may begin with a number ("reply 3 of us saw it"),
+    which must not send them to another ticket: there only #3 is one.
+    """
+    first, rest = _first_word(said.rest)
+    found = _NUMBER.fullmatch(first)
+    if said.number is not None and (found is None or found[1] or (then_words and not first.startswith("#"))):
+        return said.number, said
+    if not first:
+        raise said.wrong("Which ticket? Its number is missing.")
+    if found is None:
+        raise said.wrong(f"{_shown(first)} is not a ticket's number.")
+    if found[1]:
+        raise said.wrong("Ticket numbers are not negative.")
+    number = _whole(found[2])
+    if number is None:
+        raise said.wrong("No ticket has so big a number.")
+    if number == 0:
+        raise said.wrong("Ticket numbers begin at 1.")
+    return number, replace(said, rest=rest, number=number)
+
+
+def _whole(digits: str) -> int | None:
+    """None for more than a ticket's number can be; int() itself refuses thousands of digits."""
+    digits = digits.lstrip("0")
+    number = int(digits[:11] or 0)
+    return number if number <= LARGEST_NUMBER else None
+
+
+def _number_alone(said: _Said) -> int:
+    number, said = _ticket(said)
+    _nothing_more(said)
+    return number
+
+
+def _nothing_more(said: _Said) -> None:
+    if said.rest:
+        raise said.wrong(f"{_shown(said.rest)} is too much here.")
+
+
+def _needed_text(said: _Said, mistake: str) -> str:
+    text = _unquoted(said.rest)
+    if not text:
+        raise said.wrong(mistake)
+    return text
+
+
+def _choice(said: _Said, choices: tuple[Choice, ...], kind: str) -> Choice:
+    first, rest = _first_word(said.rest)
+    offered = f"{', '.join(choices[:-1])} or {choices[-1]}"
+    if not first:
+        raise said.wrong(f"Which {kind}? It is {offered}.")
+    for choice in choices:
+        if choice == first.casefold():
+            _nothing_more(replace(said, rest=rest))
+            return choice
+    raise said.wrong(f"{_shown(first)} is no {kind}: it is {offered}.")
+
+
+def _people(said: _Said) -> tuple[Person, ...]:
+    words = _words(said.rest)
+    if not words:
+        raise said.wrong("Who? Type @ and pick the person from Slack's list.")
+    return tuple(dict.fromkeys(_person(said, word) for word in words))
+
+
+def _person(said: _Said, word: str) -> Person:
+    slack_id = words_of.person(word)
+    if slack_id:
+        return Person(slack_id)
+    if word.startswith("<!"):
+        raise said.wrong(f"{_shown(word)} is a group: name each person.")
+    if word.startswith("@"):
+        raise said.wrong(f"Slack did not say who {_shown(word)} is: type @ and pick the person from Slack's list.")
+    raise said.wrong(f"{_shown(word)} is not a person: type @ and pick one from Slack's list.")
+
+
+def _tag(said: _Said, word: str) -> str:
+    channel = _CHANNEL.fullmatch(word)
+    # Slack makes a channel of #billing where there is one of that name.
+    tag = (channel[1] if channel else word.removeprefix("#")).lower()
+    if len(tag) > TAG_LENGTH:
+        raise said.wrong(f"The tag {_shown(tag)} is too long: at most {TAG_LENGTH} characters.")
+    if not _TAG.fullmatch(tag):
+        raise said.wrong(f"{_shown(word)} cannot be a tag: tags are of letters, digits, - and _.")
+    return tag
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    first, *rest = text.split(maxsplit=1) or [""]
+    return first, "".join(rest).strip()
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _unquoted(text: str) -> str:
+    closing = _QUOTES.get(text[:1])
+    inside = text[1:-1]
+    if closing and len(text) > 1 and text.endswith(closing) and not {text[0], closing} & set(inside):
+        return inside if inside.strip() else ""
+    return text
+
+
+def _unique(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tags))
+
+
+def _shown(words: str) -> str:
+    """What the person typed, quoted in a sentence: readable, on one line, short."""
+    line = " ".join(words_of.readable(words, {}).split())
+    return f'"{line[:39]}…"' if len(line) > 40 else f'"{line}"'

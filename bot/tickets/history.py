@@ -1,0 +1,171 @@
+"""One message of `tickets.conversation_history.messages[]`, as pure transformations.
+
+Slack delivers edits and deletions twice, late and in any order; whatever the order, the message ends
+in the same value. Nothing here changes its arguments. Words are kept as given: `text.clean` comes first.
+"""
+
+import re
+from bisect import bisect
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NotRequired, TypedDict
+from uuid import UUID, uuid5
+
+# Part of every message id already kept: never change it.
+_MESSAGES = UUID("5f0c1c1e-9a55-4c1b-8b1e-6d3a2c7f4e10")
+_SLACK_TS = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,6}))?")
+
+
+class Attachment(TypedDict):
+    """A file: `size` in bytes, `url` is Slack's permalink."""
+
+    id: str
+    name: str
+    mimetype: str
+    size: int
+    url: str
+
+
+class Earlier(TypedDict):
+    """Words that were replaced, and when (as `timestamp` writes it)."""
+
+    content: str
+    replaced_at: str
+
+
+class Message(TypedDict):
+    """One message; a fresh one has exactly the first five keys.
+
+    `id` and `created_by` are uuids, `created_by` of `auth.users`; times are as `timestamp` writes them.
+    `edited_at` (when the present words began) and `earlier` (oldest first) come together.
+    """
+
+    id: str
+    content: str
+    created_at: str
+    created_by: str
+    attachments: list[Attachment]
+    edited_at: NotRequired[str]
+    earlier: NotRequired[list[Earlier]]
+    deleted_at: NotRequired[str]
+
+
+class Note(TypedDict):
+    """One entry of `tickets.internal_notes.notes[]`."""
+
+    id: str
+    content: str
+    created_at: str
+    created_by: str
+
+
+def message_id(team: str, channel: str, ts: str) -> UUID:
+    """The id of the message that Slack knows by (team, channel, ts): the same however often it comes."""
+    return uuid5(_MESSAGES, f"{team}/{channel}/{ts}")
+
+
+def moment(ts: str) -> datetime:
+    """Slack's "1732300000.000100" as an aware UTC datetime, exact to the microsecond.
+
+    ValueError for anything else. https://github.com/slackhq/slack-api-docs/issues/7
+    """
+    found = _SLACK_TS.fullmatch(ts)
+    if found is None:
+        raise ValueError(f"not a Slack timestamp: {ts!r}")
+    microseconds = int((found[2] or "").ljust(6, "0"))
+    return datetime.fromtimestamp(int(found[1]), UTC).replace(microsecond=microseconds)
+
+
+def timestamp(at: datetime) -> str:
+    """ "2024-11-22T18:26:40.000100+00:00", always of this width, so string order is time order.
+
+    ValueError for a datetime without a time zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def fresh(
+    id: UUID,  # noqa: A002 - the schema's own word
+    content: str,
+    created_at: datetime,
+    created_by: UUID,
+    attachments: Sequence[Attachment] = (),
+) -> Message:
+    """A message that nobody has edited or deleted."""
+    return Message(
+        id=str(id),
+        content=content,
+        created_at=timestamp(created_at),
+        created_by=str(created_by),
+        attachments=list(attachments),
+    )
+
+
+def edited(message: Message, content: str, at: datetime) -> Message:
+    """The message after an edit that began at `at`; a deleted message stays as it is.
+
+    An older edit that arrives late takes its place in `earlier`. Two edits of one moment cannot be told
+    apart by time, so the one whose words sort last counts, in whichever order they came. `at` counts as
+    no earlier than the message: Slack's `edited.ts` is in whole seconds.
+    """
+    if "deleted_at" in message:
+        return message
+    began = max(timestamp(at), message["created_at"])
+    original, edits = _versions(message)
+    edits[began] = max(content, edits.get(began, content))
+    return _composed(message, original, edits)
+
+
+def deleted(message: Message, at: datetime) -> Message:
+    """The message with its words and files gone everywhere; of several deletions the earliest counts."""
+    when = timestamp(at)
+    return Message(
+        id=message["id"],
+        content="",
+        created_at=message["created_at"],
+        created_by=message["created_by"],
+        attachments=[],
+        deleted_at=min(when, message.get("deleted_at", when)),
+    )
+
+
+def placed(messages: Sequence[Message], message: Message) -> list[Message]:
+    """The messages with this one in its place by (created_at, id); as they were if its id is there."""
+    if any(known["id"] == message["id"] for known in messages):
+        return list(messages)
+    at = bisect(messages, _place(message), key=_place)
+    return [*messages[:at], message, *messages[at:]]
+
+
+def _place(message: Message) -> tuple[datetime, str]:
+    return _read(message["created_at"]), message["id"]
+
+
+def _read(text: str) -> datetime:
+    """Other programs write to the same column: any ISO 8601 is read, without a zone as UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        # Not ours to mend or to refuse: an unreadable time counts as the oldest.
+        return datetime.min.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _versions(message: Message) -> tuple[str, dict[str, str]]:
+    """The original words, and the words of each edit by when it began."""
+    earlier = message.get("earlier", [])
+    original, *later = [*(version["content"] for version in earlier), message["content"]]
+    return original, dict(zip((version["replaced_at"] for version in earlier), later, strict=True))
+
+
+def _composed(message: Message, original: str, edits: dict[str, str]) -> Message:
+    began = sorted(edits)
+    contents = [original, *(edits[at] for at in began)]
+    return {
+        **message,
+        "content": contents[-1],
+        "edited_at": began[-1],
+        "earlier": [Earlier(content=c, replaced_at=at) for c, at in zip(contents, began, strict=False)],
+    }

@@ -1,0 +1,92 @@
+"""Who people are: Slack's profiles joined with the rows of auth.users and customers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from bot.tickets import conversation, text
+from bot.tickets.arrivals import File
+from storage import people, showing, tickets
+from storage.engine import Transaction
+from storage.people import Customer, Person, Profile
+
+
+async def learn(tx: Transaction, profile: Profile) -> None:
+    """Remembers what Slack says of a person; one with a known e-mail is the customer or user who has it already."""
+    await tx.act_as(None, "desk")
+    await people.learn(tx, profile)
+    person = await people.find(tx, profile.team_id, profile.slack_id)
+    assert person is not None
+    if profile.email:
+        person = await _link(tx, person, profile.email)
+        await _make_customer(tx, person)
+    for ticket_id in await tickets.touched_by(tx, person.user_id):
+        await showing.mark(tx, ticket_id)
+
+
+async def _link(tx: Transaction, person: Person, email: str) -> Person:
+    owner = await people.owner_of_email(tx, email)
+    if owner is None or owner == person.user_id:
+        return person
+    await people.become(tx, person, owner)
+    known = await people.find(tx, person.team_id, person.slack_id)
+    assert known is not None
+    return known
+
+
+async def _make_customer(tx: Transaction, person: Person) -> None:
+    """Gives a requester their row in customers, and their tickets its e-mail."""
+    waiting = await tickets.without_email(tx, person.user_id)
+    if not waiting or person.email is None:
+        return
+    email = await people.save_customer(tx, person.user_id, _customer(person, person.email))
+    for ticket_id in waiting:
+        await tickets.change(tx, ticket_id, customer_email=email)
+        await tickets.remember_rating(tx, ticket_id)
+
+
+def _customer(person: Person, email: str) -> Customer:
+    first, _, last = (person.name or email.partition("@")[0]).partition(" ")
+    return Customer(first_name=first, last_name=last.strip(), email=email, preferred_language=person.locale)
+
+
+async def put_names(tx: Transaction, one: tickets.Recorded, names: Mapping[str, str], files: Sequence[File]) -> None:
+    """Puts names that were not known when a message was recorded into its words: "@U1" becomes "@Grace"."""
+    ticket = await tickets.by_id(tx, one.ticket_id, lock=True)
+    fresh = await tickets.by_message_id(tx, one.message_id)
+    if ticket is None or fresh is None or fresh.source is None:
+        return
+    named = {f"@{slack_id}": f"@{name}" for slack_id, name in names.items()}
+    word = _renamed(fresh.word, named)
+    if files and "attachments" in word:
+        known = {file.id: conversation.attachment(file) for file in files}
+        word["attachments"] = [known.get(one["id"], one) for one in word["attachments"]]
+    source = {key: value for key, value in fresh.source.items() if key not in {"unresolved", "unknown"}}
+    await tx.act_as(None, "desk")
+    await tickets.rewrite(tx, fresh, word, source)
+    changed = {}
+    if ticket.description == fresh.word["content"]:
+        changed["description"] = word["content"]
+    if ticket.title == _title(fresh.word):
+        changed["title"] = _title(word)
+    if changed:
+        await tickets.change(tx, ticket.id, **changed)
+
+
+def _title(word: Mapping[str, Any]) -> str:
+    return text.title_from(word["content"], [file["name"] for file in word.get("attachments", [])])
+
+
+def _renamed(word: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
+    renamed = dict(word)
+    for old, new in named.items():
+        renamed["content"] = renamed["content"].replace(old, new)
+        if "earlier" in renamed:
+            renamed["earlier"] = [one | {"content": one["content"].replace(old, new)} for one in renamed["earlier"]]
+    return renamed
+
+
+async def author_of(tx: Transaction, user_id: UUID | None) -> Person | None:
+    return (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None

@@ -1,0 +1,374 @@
+"""What agents and requesters do to tickets. Every operation checks for itself who may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from bot.tickets import history, lifecycle, text
+from bot.tickets.desk import Desk
+from bot.tickets.errors import Overtaken, Refused
+from bot.tickets.permissions import Operation, demand, may
+from storage import channels, people, replies, showing, tickets
+from storage.engine import Transaction
+from storage.people import Person
+from storage.replies import Reply
+from storage.tickets import NewTicket, Origin, Priority, Ticket
+
+#: A message or note that was born in the desk: no Slack message of a person's stands behind it.
+FROM_THE_DESK = Origin(None, None, None, None)
+
+
+async def find(tx: Transaction, person: Person, number: int, operation: Operation) -> Ticket:
+    """The ticket, locked, when there is one and the person may do this to it."""
+    ticket = await tickets.by_number(tx, number, lock=True)
+    if ticket is None or not (may(person, ticket, operation) or may(person, ticket, Operation.READ)):
+        if not person.agent_of:
+            # Whoever may not see a ticket is not told whether it exists.
+            raise Refused(f"You have no ticket #{number}. `/ticket list` shows yours.")
+        newest = await tickets.newest_number(tx)
+        if ticket is None:
+            raise Refused(
+                f"No ticket #{number}." + (f" The newest is #{newest}." if newest else " There are none yet.")
+            )
+    demand(person, ticket, operation)
+    await tx.act_as(person.user_id, "agent" if may(person, ticket, Operation.CLAIM) else "customer")
+    return ticket
+
+
+async def claim(tx: Transaction, person: Person, number: int) -> Ticket:
+    ticket = await find(tx, person, number, Operation.CLAIM)
+    if person.user_id in ticket.assigned_to:
+        raise Refused(f"Ticket #{number} is yours already.")
+    await _assign(tx, ticket, (*ticket.assigned_to, person.user_id))
+    return ticket
+
+
+async def assign(tx: Transaction, desk: Desk, person: Person, number: int, slack_ids: Sequence[str]) -> Ticket:
+    ticket = await find(tx, person, number, Operation.ASSIGN)
+    chosen = [await _agent(tx, desk, ticket, slack_id) for slack_id in slack_ids]
+    new = [one.user_id for one in chosen if one.user_id not in ticket.assigned_to]
+    if not new:
+        raise Refused(f"Ticket #{number} is assigned so already.")
+    await _assign(tx, ticket, tuple(dict.fromkeys((*ticket.assigned_to, *new))))
+    return ticket
+
+
+async def _agent(tx: Transaction, desk: Desk, ticket: Ticket, slack_id: str) -> Person:
+    person = await people.find(tx, desk.team_id, slack_id)
+    if person is None or ticket.triage_channel not in person.agent_of:
+        raise Refused(
+            f"<@{slack_id}> is not an agent for this ticket: only full members of this workspace who are in its"
+            " triage channel are. Invite them there first."
+        )
+    return person
+
+
+async def _assign(tx: Transaction, ticket: Ticket, assigned_to: tuple[UUID, ...]) -> None:
+    await tickets.change(tx, ticket.id, assigned_to=assigned_to, status=lifecycle.assigned(ticket))
+
+
+async def unassign(tx: Transaction, desk: Desk, person: Person, number: int, slack_ids: Sequence[str]) -> Ticket:
+    ticket = await find(tx, person, number, Operation.ASSIGN)
+    known = [await people.find(tx, desk.team_id, slack_id) for slack_id in slack_ids]
+    leaving = {one.user_id for one in known if one is not None}
+    remaining = tuple(one for one in ticket.assigned_to if one not in leaving)
+    if remaining == ticket.assigned_to:
+        raise Refused(f"Ticket #{number} is not assigned to them.")
+    await _remain(tx, ticket, remaining)
+    return ticket
+
+
+async def _remain(tx: Transaction, ticket: Ticket, remaining: tuple[UUID, ...]) -> None:
+    await tickets.change(tx, ticket.id, assigned_to=remaining, status=lifecycle.unassigned(ticket, remaining))
+
+
+async def agent_left(tx: Transaction, person: Person, triage_channel: str) -> list[Ticket]:
+    """Returns the tickets of an agent who has left triage to unassigned; which ones they were."""
+    await tx.act_as(None, "desk")
+    left = await tickets.open_ones_of(tx, person.user_id, triage_channel)
+    for ticket in left:
+        await _remain(tx, ticket, tuple(one for one in ticket.assigned_to if one != person.user_id))
+    return left
+
+
+async def set_priority(tx: Transaction, person: Person, number: int, level: Priority) -> Ticket:
+    ticket = await find(tx, person, number, Operation.EDIT)
+    await tickets.change(tx, ticket.id, priority=level)
+    return ticket
+
+
+async def tag(tx: Transaction, person: Person, number: int, add: Sequence[str], remove: Sequence[str]) -> Ticket:
+    ticket = await find(tx, person, number, Operation.EDIT)
+    kept = [one for one in ticket.tags if one not in remove]
+    await tickets.change(tx, ticket.id, tags=tuple(dict.fromkeys((*kept, *add))))
+    return ticket
+
+
+async def retitle(tx: Transaction, person: Person, number: int, title: str) -> Ticket:
+    ticket = await find(tx, person, number, Operation.EDIT)
+    await tickets.change(tx, ticket.id, title=await _readable(tx, title))
+    return ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What *Edit* changes at once; None stays as it is."""
+
+    title: str | None
+    priority: Priority
+    tags: tuple[str, ...] | None
+    assignees: tuple[str, ...]
+
+
+async def edit(tx: Transaction, desk: Desk, person: Person, number: int, fields: Fields) -> Ticket:
+    ticket = await find(tx, person, number, Operation.EDIT)
+    assigned_to: tuple[UUID, ...] = ()
+    for slack_id in fields.assignees:
+        known = await people.find(tx, desk.team_id, slack_id)
+        # Who is assigned already stays assignable: they may have left triage since.
+        if known is None or known.user_id not in ticket.assigned_to:
+            known = await _agent(tx, desk, ticket, slack_id)
+        assigned_to += (known.user_id,)
+    status = ticket.status
+    if set(assigned_to) != set(ticket.assigned_to):
+        gains = set(assigned_to) - set(ticket.assigned_to)
+        status = lifecycle.assigned(ticket) if gains else lifecycle.unassigned(ticket, assigned_to)
+    else:
+        assigned_to = ticket.assigned_to
+    await tickets.change(
+        tx,
+        ticket.id,
+        title=ticket.title if fields.title is None else fields.title,
+        priority=fields.priority,
+        tags=ticket.tags if fields.tags is None else fields.tags,
+        assigned_to=assigned_to,
+        status=status,
+    )
+    return ticket
+
+
+async def note(tx: Transaction, person: Person, number: int, words: str) -> Ticket:
+    ticket = await find(tx, person, number, Operation.NOTE)
+    await _add_note(tx, ticket, person.user_id, uuid4(), words)
+    return ticket
+
+
+async def _add_note(tx: Transaction, ticket: Ticket, author: UUID, note_id: UUID, words: str) -> None:
+    written = history.Note(
+        id=str(note_id),
+        content=await _readable(tx, words),
+        created_at=history.timestamp(tx.now),
+        created_by=str(author),
+    )
+    await tickets.append_note(tx, ticket.id, written, Origin(None, None, None, {"text": words}))
+
+
+async def reply(
+    tx: Transaction,
+    desk: Desk,
+    person: Person,
+    number: int,
+    words: str,
+    *,
+    seen: UUID | None = None,
+    typed_at: tuple[str, str] | None = None,
+) -> Ticket:
+    """Holds a reply to the customer until it can no longer be undone.
+
+    `words` are Slack-encoded. `seen`: the newest message when the author began; Overtaken where there is a newer one
+    by somebody else. `typed_at`: the (channel, ts) of the message in which it was typed.
+    """
+    ticket = await find(tx, person, number, Operation.REPLY)
+    if ticket.channel is None:
+        raise Refused(f"The customer of ticket #{number} is not in Slack, so a reply cannot reach them from here.")
+    if seen is not None and seen != await tickets.newest_message(tx, ticket.id):
+        raise Overtaken(
+            "Somebody has written since you opened this. Look at the thread; press Send again to send it all the same."
+        )
+    held = Reply(
+        id=uuid4(),
+        ticket_id=ticket.id,
+        author=person.user_id,
+        author_team=person.team_id,
+        author_slack=person.slack_id,
+        words=words,
+        held_at=tx.now,
+        due_at=tx.now + desk.undo,
+        state="held",
+        channel=typed_at[0] if typed_at else None,
+        ts=typed_at[1] if typed_at else None,
+    )
+    await replies.hold(tx, held)
+    await showing.mark(tx, ticket.id)
+    return ticket
+
+
+async def undo_reply(tx: Transaction, person: Person, reply_id: UUID) -> None:
+    held = await _held(tx, person, reply_id)
+    await replies.settle(tx, held.id, "undone")
+    await showing.mark(tx, held.ticket_id)
+
+
+async def make_note(tx: Transaction, person: Person, reply_id: UUID) -> None:
+    """The reply was meant for colleagues: it becomes a note and never reaches the customer."""
+    held = await _held(tx, person, reply_id)
+    ticket = await tickets.by_id(tx, held.ticket_id, lock=True)
+    assert ticket is not None
+    await replies.settle(tx, held.id, "noted")
+    await _add_note(tx, ticket, held.author, held.id, held.words)
+
+
+async def _held(tx: Transaction, person: Person, reply_id: UUID) -> Reply:
+    # The ticket is locked before its reply, here and where replies are sent: two locks, always in one order.
+    held = await replies.find(tx, reply_id)
+    ticket = await tickets.by_id(tx, held.ticket_id, lock=True) if held else None
+    held = await replies.find(tx, reply_id, lock=True)
+    if held is None or ticket is None:
+        raise Refused("This reply does not exist.")
+    demand(person, ticket, Operation.REPLY)
+    if held.state == "sent":
+        raise Refused("Too late: the customer has this reply already.")
+    if held.state != "held":
+        raise Refused("This reply was taken back already.")
+    await tx.act_as(person.user_id, "agent")
+    return held
+
+
+async def send_due_replies(tx: Transaction, ticket_id: UUID, *, all_of_them: bool = False) -> None:
+    """Appends the held replies whose time has come to the conversation, from where they are shown to the customer."""
+    ticket = await tickets.by_id(tx, ticket_id, lock=True)
+    for held in await replies.held_for(tx, ticket_id) if ticket else []:
+        if held.due_at <= tx.now or all_of_them:
+            assert ticket is not None
+            await _send(tx, ticket, held)
+            ticket = await tickets.by_id(tx, ticket_id)
+
+
+async def _send(tx: Transaction, ticket: Ticket, held: Reply) -> None:
+    word = history.fresh(held.id, await _readable(tx, held.words), tx.now, held.author)
+    await tx.act_as(held.author, "agent")
+    await tickets.append(
+        tx,
+        ticket.id,
+        word,
+        Origin(None, None, None, {"text": held.words}),
+        "agent",
+        status=lifecycle.agent_replied(ticket),
+        assigned_to=lifecycle.taken_by(ticket, held.author),
+    )
+    await replies.settle(tx, held.id, "sent")
+
+
+async def close(tx: Transaction, person: Person, number: int, comment: str | None = None) -> Ticket:
+    """Closes; a comment becomes an internal note. Replies that are still held are sent first."""
+    ticket = await find(tx, person, number, Operation.CLOSE)
+    if comment:
+        demand(person, ticket, Operation.NOTE)
+        await _add_note(tx, ticket, person.user_id, uuid4(), comment)
+    return await _close(tx, person, ticket)
+
+
+async def _close(tx: Transaction, person: Person, ticket: Ticket) -> Ticket:
+    status = lifecycle.closed(ticket)
+    role = "agent" if may(person, ticket, Operation.CLAIM) else "customer"
+    await send_due_replies(tx, ticket.id, all_of_them=True)
+    await tx.act_as(person.user_id, role)
+    await tickets.change(tx, ticket.id, status=status)
+    return ticket
+
+
+async def not_a_ticket(tx: Transaction, person: Person, number: int) -> Ticket:
+    """Closed, silently, unrated, left out of every figure."""
+    ticket = await find(tx, person, number, Operation.SPAM)
+    await tickets.mark_not_a_ticket(tx, ticket.id, value=True)
+    if ticket.status == "closed":
+        await showing.mark(tx, ticket.id)
+        return ticket
+    return await _close(tx, person, ticket)
+
+
+async def reopen(tx: Transaction, person: Person, number: int) -> Ticket:
+    ticket = await find(tx, person, number, Operation.REOPEN)
+    await tickets.change(tx, ticket.id, status=lifecycle.reopened(ticket))
+    await tickets.mark_not_a_ticket(tx, ticket.id, value=False)
+    return ticket
+
+
+async def rate(tx: Transaction, person: Person, number: int, rating: int, comment: str | None = None) -> Ticket:
+    """Saves the requester's rating, 1 to 5.
+
+    A second one replaces the first; the comment stays until a new one comes.
+    """
+    ticket = await tickets.by_number(tx, number, lock=True)
+    if ticket is None:
+        raise Refused("The ticket of this question does not exist any more.")
+    demand(person, ticket, Operation.RATE)
+    if ticket.closings == 0 or ticket.not_a_ticket:
+        raise Refused(f"Ticket #{number} can be rated once it is closed.")
+    if rating not in range(1, 6):
+        raise Refused("A rating is a number from 1 to 5.")
+    earlier = (ticket.feedback or {}).get("comment")
+    feedback = {
+        "rating": rating,
+        "comment": text.clean(comment) if comment else earlier,
+        "submitted_at": history.timestamp(tx.now),
+    }
+    await tx.act_as(person.user_id, "customer")
+    await tickets.rate(tx, ticket, feedback)
+    return ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A ticket asked for in the new-ticket form. `customer`: the Slack id of whom an agent opens it for."""
+
+    title: str
+    description: str
+    priority: Priority = "medium"
+    customer: str | None = None
+
+
+async def open_new(tx: Transaction, desk: Desk, person: Person, channel: str | None, request: Request) -> Ticket:
+    """Opens a ticket from the form; its root message is posted in the support channel it came from, else in a DM."""
+    place = await channels.find(tx, channel) if channel else None
+    support = place if place is not None and place.role == "support" else None
+    default = await channels.default_triage(tx)
+    triage = support.triage_channel if support else default.id if default else None
+    requester = person
+    if request.customer is not None and request.customer != person.slack_id:
+        if triage not in person.agent_of:
+            raise Refused("Only agents can open a ticket for somebody else.", field="customer")
+        met = await people.with_slack_ids(tx, [request.customer])
+        requester = met.get(request.customer) or await people.meet(tx, desk.team_id, request.customer)
+        if requester.kind in {"bot", "deactivated"}:
+            raise Refused("Choose a person who can answer: this account is a bot or was deactivated.", field="customer")
+    new = NewTicket(
+        id=uuid4(),
+        title=request.title,
+        description=request.description or request.title,
+        status="new",
+        priority=request.priority,
+        tags=(),
+        assigned_to=(),
+        created_by=person.user_id,
+        customer_email=await people.customer_email(tx, requester.user_id),
+        requester=requester.user_id,
+        requester_team=requester.team_id,
+        requester_slack=requester.slack_id,
+        channel=support.id if support else requester.slack_id,
+        root_ts=None,
+        triage_channel=triage,
+    )
+    await tx.act_as(person.user_id, "customer" if requester is person else "agent")
+    await tickets.insert(tx, new)
+    ticket = await tickets.by_id(tx, new.id)
+    assert ticket is not None
+    return ticket
+
+
+async def _readable(tx: Transaction, encoded: str) -> str:
+    mentioned = text.mentioned(encoded)
+    known = await people.with_slack_ids(tx, mentioned) if mentioned else {}
+    return text.readable(encoded, {slack_id: one.name for slack_id, one in known.items() if one.name})

@@ -1,0 +1,117 @@
+"""The channels that the desk serves, and who is in the triage channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from storage.engine import Transaction
+
+Role = Literal["support", "triage"]
+Mode = Literal["every_message", "on_request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    id: str
+    name: str
+    role: Role
+    mode: Mode
+    triage_channel: str | None
+    suspended: str | None
+
+
+CHANNEL = "c.id, c.name, c.role, c.mode, c.triage_channel, c.suspended"
+
+
+async def find(tx: Transaction, channel: str) -> Channel | None:
+    row = (await tx.run(f"select {CHANNEL} from threadesk.channels c where c.id = :id", id=channel)).one_or_none()
+    return Channel(**row._mapping) if row else None
+
+
+async def served(tx: Transaction, role: Role) -> list[Channel]:
+    found = await tx.run(
+        f"select {CHANNEL} from threadesk.channels c where c.role = :role order by c.chosen_at, c.id",
+        role=role,
+    )
+    return [Channel(**row._mapping) for row in found]
+
+
+async def default_triage(tx: Transaction) -> Channel | None:
+    return next((channel for channel in await served(tx, "triage") if channel.suspended is None), None)
+
+
+async def choose_triage(tx: Transaction, channel: str, name: str, suspended: str | None) -> None:
+    await tx.run(
+        """
+        insert into threadesk.channels (id, name, role, suspended, chosen_at)
+        values (:id, :name, 'triage', :suspended, :now)
+        on conflict (id) do update
+          set name = excluded.name, role = 'triage', triage_channel = null, suspended = excluded.suspended
+        """,
+        id=channel,
+        name=name,
+        suspended=suspended,
+        now=tx.now,
+    )
+
+
+async def choose_support(tx: Transaction, channel: str, name: str, triage_channel: str) -> None:
+    """Makes it a support channel; the mode of one that was chosen before stays."""
+    await tx.run(
+        """
+        insert into threadesk.channels (id, name, role, triage_channel, chosen_at)
+        values (:id, :name, 'support', :triage, :now)
+        on conflict (id) do update set name = excluded.name, role = 'support', suspended = null,
+          triage_channel = coalesce(threadesk.channels.triage_channel, excluded.triage_channel)
+        """,
+        id=channel,
+        name=name,
+        triage=triage_channel,
+        now=tx.now,
+    )
+
+
+async def set_members(tx: Transaction, channel: str, members: Iterable[tuple[str, str]]) -> None:
+    """Makes `members` ((team, Slack id) each) the whole membership of a triage channel."""
+    teams, people = zip(*members, strict=True) if (members := list(members)) else ((), ())
+    values = {"channel": channel, "teams": list(teams), "people": list(people)}
+    await tx.run(
+        """
+        delete from threadesk.triage_members m where channel = :channel
+          and (team_id, slack_id) not in (select * from unnest(cast(:teams as text[]), cast(:people as text[])))
+        """,
+        **values,
+    )
+    await tx.run(
+        """
+        insert into threadesk.triage_members (channel, team_id, slack_id)
+        select :channel, * from unnest(cast(:teams as text[]), cast(:people as text[])) on conflict do nothing
+        """,
+        **values,
+    )
+
+
+async def member_joined(tx: Transaction, channel: str, team_id: str, slack_id: str) -> None:
+    await tx.run(
+        """
+        insert into threadesk.triage_members (channel, team_id, slack_id)
+        select id, :team, :slack from threadesk.channels where id = :channel and role = 'triage'
+        on conflict do nothing
+        """,
+        channel=channel,
+        team=team_id,
+        slack=slack_id,
+    )
+
+
+async def member_left(tx: Transaction, channel: str, team_id: str, slack_id: str) -> bool:
+    """Whether they had been a member until now."""
+    gone = await tx.run(
+        "delete from threadesk.triage_members where channel = :channel and team_id = :team and slack_id = :slack",
+        channel=channel,
+        team=team_id,
+        slack=slack_id,
+    )
+    return bool(gone.rowcount)

@@ -1,0 +1,56 @@
+"""Brings the database's tables up to date, or takes them away again: one process at a time, in one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from storage.engine import Database
+
+#: Any number will do, as long as no other program takes the same advisory lock.
+LOCK = 7_748_211_903
+FOLDER = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _latest() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _applied(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table_schema": "threadesk"}).get_current_revision()
+
+
+async def upgrade(database: Database) -> str:
+    """Runs what is missing; says what the database is at now. Empty databases, adopted ones and current ones alike."""
+    async with database.connection() as connection, connection.begin():
+        await connection.exec_driver_sql(f"select pg_advisory_xact_lock({LOCK})")
+        await connection.exec_driver_sql("create schema if not exists threadesk")
+        await connection.run_sync(lambda c: command.upgrade(_config(c), "head"))
+        return await connection.run_sync(_applied) or ""
+
+
+async def downgrade(database: Database) -> None:
+    """Removes everything that `upgrade` made, the tickets included."""
+    async with database.connection() as connection, connection.begin():
+        await connection.exec_driver_sql(f"select pg_advisory_xact_lock({LOCK})")
+        if await connection.run_sync(_applied):
+            await connection.run_sync(lambda c: command.downgrade(_config(c), "base"))
+        await connection.exec_driver_sql("drop table if exists threadesk.alembic_version")
+        await connection.exec_driver_sql("drop schema if exists threadesk")
+
+
+async def is_current(database: Database) -> bool:
+    async with database.connection() as connection:
+        return await connection.run_sync(_applied) == _latest()

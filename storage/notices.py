@@ -1,0 +1,106 @@
+"""Messages that belong to no ticket's thread: private answers, digests. Each is sent once for its key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from storage.engine import Transaction
+
+Kind = Literal["ephemeral", "direct", "channel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`ephemeral`: in `channel` for `slack_id` alone, `direct`: in their DM, `channel`: for all.
+
+    `message`: Slack's arguments.
+    """
+
+    id: UUID
+    key: str
+    kind: Kind
+    slack_id: str | None
+    channel: str | None
+    thread_ts: str | None
+    message: Mapping[str, Any]
+    attempts: int
+    attempted_at: dt.datetime | None
+
+
+async def add(
+    tx: Transaction,
+    key: str,
+    kind: Kind,
+    message: Mapping[str, Any],
+    *,
+    slack_id: str | None = None,
+    channel: str | None = None,
+    thread_ts: str | None = None,
+) -> bool:
+    """False when a notice with this key is there already."""
+    added = await tx.run(
+        """
+        with added as (
+          insert into threadesk.notices (key, kind, lane, slack_id, channel, thread_ts, message, due_at)
+          values (:key, :kind, :lane, :slack_id, :channel, :thread_ts, cast(:message as jsonb), :now)
+          on conflict (key) do nothing returning 1
+        ) select pg_notify('threadesk', '') from added
+        """,
+        key=key,
+        kind=kind,
+        # An ephemeral answer must not wait behind a channel's posts: Slack limits it by method, not by channel.
+        lane=f"private:{slack_id}" if slack_id else channel,
+        slack_id=slack_id,
+        channel=channel,
+        thread_ts=thread_ts,
+        message=json.dumps(message),
+        now=tx.now,
+    )
+    return bool(added.all())
+
+
+async def attempt(tx: Transaction, notice_id: UUID) -> None:
+    await tx.run(
+        "update threadesk.notices set attempted_at = clock_timestamp(), attempts = attempts + 1 where id = :id",
+        id=notice_id,
+    )
+
+
+async def sent(tx: Transaction, notice_id: UUID, ts: str | None) -> None:
+    await tx.run(
+        "update threadesk.notices set sent_at = :now, ts = :ts where id = :id",
+        id=notice_id,
+        ts=ts,
+        now=tx.now,
+    )
+
+
+async def fall_back(tx: Transaction, notice_id: UUID) -> None:
+    """The person cannot be reached in the channel: their DM instead, never the thread."""
+    await tx.run(
+        "update threadesk.notices set kind = 'direct', thread_ts = null, attempted_at = null where id = :id",
+        id=notice_id,
+    )
+
+
+async def refuse(tx: Transaction, notice_id: UUID, why: str) -> None:
+    await tx.run("update threadesk.notices set refused = :why where id = :id", id=notice_id, why=why)
+
+
+async def put_off(tx: Transaction, notice_id: UUID, seconds: float, *, known_unsent: bool) -> None:
+    await tx.run(
+        """
+        update threadesk.notices set due_at = cast(:now as timestamptz) + make_interval(secs => :seconds),
+          attempted_at = case when :known_unsent then null else attempted_at end
+        where id = :id
+        """,
+        id=notice_id,
+        seconds=seconds,
+        known_unsent=known_unsent,
+        now=tx.now,
+    )

@@ -1,0 +1,388 @@
+"""What is to be shown in Slack, what Slack shows already, and whose turn it is.
+
+`now` (the Clock's) decides what is due; leases, pace and pauses are physical time, so they use the database's clock,
+which all replicas share.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, LiteralString
+from uuid import UUID, uuid4
+
+from storage.engine import Transaction
+from storage.notices import Notice
+from storage.tickets import AuthorRole, Side
+
+#: The lanes in which something waits, each with the time at which its head is due. One index probe a lane, however
+#: many tickets wait in it: https://wiki.postgresql.org/wiki/Loose_indexscan
+HEADS: LiteralString = """
+  with recursive marked as (
+    (select lane, due_at from threadesk.to_show order by lane, due_at limit 1)
+    union all
+    select n.lane, n.due_at from marked m cross join lateral (
+      select lane, due_at from threadesk.to_show where lane > m.lane order by lane, due_at limit 1) as n
+  ), noticed as (
+    (select lane, due_at from threadesk.notices where sent_at is null and refused is null
+     order by lane, due_at limit 1)
+    union all
+    select n.lane, n.due_at from noticed m cross join lateral (
+      select lane, due_at from threadesk.notices where sent_at is null and refused is null and lane > m.lane
+      order by lane, due_at limit 1) as n
+  ), heads as (
+    select w.lane, min(w.due_at) as due_at,
+      coalesce(max(l.free_at), '-infinity') as free_at, coalesce(max(l.leased_until), '-infinity') as leased_until
+    from (table marked union all table noticed) as w left join threadesk.lanes l using (lane) group by w.lane
+  )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    lane: str
+    id: UUID
+
+
+async def take_lanes(tx: Transaction, *, most: int, seconds: float) -> list[Lease]:
+    """Leases lanes in which something is due, the ones that waited longest first."""
+    lease = uuid4()
+    taken = await tx.run(
+        f"""
+        {HEADS}, ready as (
+          select lane from heads
+          where due_at <= :now and free_at <= clock_timestamp() and leased_until <= clock_timestamp()
+          order by free_at, due_at limit :most
+        )
+        insert into threadesk.lanes as l (lane, lease, leased_until)
+        select lane, :lease, clock_timestamp() + make_interval(secs => :seconds) from ready order by lane
+        on conflict (lane) do update set lease = excluded.lease, leased_until = excluded.leased_until
+          where l.leased_until <= clock_timestamp() and l.free_at <= clock_timestamp()
+        returning lane
+        """,
+        now=tx.now,
+        most=most,
+        seconds=seconds,
+        lease=lease,
+    )
+    return [Lease(lane, lease) for lane in taken.scalars()]
+
+
+async def seconds_to_next(tx: Transaction) -> float | None:
+    """How long until some lane can go on; None when nothing waits."""
+    found = await tx.run(
+        f"""
+        {HEADS} select min(greatest(extract(epoch from due_at - :now), extract(epoch from
+          greatest(free_at, leased_until, clock_timestamp()) - clock_timestamp())))::float from heads
+        """,
+        now=tx.now,
+    )
+    return found.scalar_one_or_none()
+
+
+async def release(tx: Transaction, lease: Lease, *, rest: float) -> bool:
+    """Gives the lane back, free again after `rest` seconds. False when the lease had been lost to somebody else."""
+    done = await tx.run(
+        """
+        update threadesk.lanes set lease = null, leased_until = '-infinity',
+          free_at = greatest(free_at, clock_timestamp() + make_interval(secs => :rest))
+        where lane = :lane and lease = :lease
+        """,
+        lane=lease.lane,
+        lease=lease.id,
+        rest=rest,
+    )
+    return bool(done.rowcount)
+
+
+async def holds(tx: Transaction, lease: Lease) -> bool:
+    """Whether the lease is still ours; it then stays so until this transaction ends."""
+    found = await tx.run(
+        "select 1 from threadesk.lanes where lane = :lane and lease = :lease for update",
+        lane=lease.lane,
+        lease=lease.id,
+    )
+    return found.one_or_none() is not None
+
+
+async def place_in_budget(tx: Transaction, name: str, *, every: float, burst: int) -> float:
+    """Takes the next place in a budget of one call `every` seconds, `burst` at once; returns the seconds until then."""
+    taken = await tx.run(
+        """
+        insert into threadesk.lanes as l (lane, free_at)
+        values (:name, clock_timestamp() + make_interval(secs => :every))
+        on conflict (lane) do update
+          set free_at = greatest(l.free_at, clock_timestamp()) + make_interval(secs => :every)
+        returning extract(epoch from free_at - clock_timestamp())::float
+        """,
+        name=name,
+        every=every,
+    )
+    return max(0.0, float(taken.scalar_one()) - every * burst)
+
+
+async def pause(tx: Transaction, name: str, seconds: float) -> None:
+    await tx.run(
+        """
+        insert into threadesk.lanes as l (lane, free_at)
+        values (:name, clock_timestamp() + make_interval(secs => :seconds))
+        on conflict (lane) do update set free_at = greatest(l.free_at, excluded.free_at)
+        """,
+        name=name,
+        seconds=seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    ticket_id: UUID
+    side: Side
+    version: int
+    attempts: int
+    update_at: dt.datetime | None
+
+
+async def head(tx: Transaction, lane: str) -> Mark | Notice | None:
+    """What has waited longest in the lane and is due."""
+    marked = await tx.run(
+        "select ticket_id, side, version, attempts, update_at, due_at from threadesk.to_show"
+        " where lane = :lane and due_at <= :now order by due_at, ticket_id limit 1",
+        lane=lane,
+        now=tx.now,
+    )
+    noticed = await tx.run(
+        "select id, key, kind, slack_id, channel, thread_ts, message, attempts, attempted_at, due_at"
+        " from threadesk.notices where lane = :lane and sent_at is null and refused is null and due_at <= :now"
+        " order by due_at, id limit 1",
+        lane=lane,
+        now=tx.now,
+    )
+    mark, notice = marked.one_or_none(), noticed.one_or_none()
+    if notice is not None and (mark is None or notice.due_at <= mark.due_at):
+        values = dict(notice._mapping)
+        del values["due_at"]
+        return Notice(**values)
+    return Mark(mark.ticket_id, mark.side, mark.version, mark.attempts, mark.update_at) if mark else None
+
+
+async def shown(tx: Transaction, mark: Mark) -> None:
+    """Slack shows the ticket as it was at `mark.version`; a change that came meanwhile stays marked."""
+    await tx.run(
+        "delete from threadesk.to_show where ticket_id = :id and side = :side and version = :version",
+        id=mark.ticket_id,
+        side=mark.side,
+        version=mark.version,
+    )
+
+
+async def go_on(tx: Transaction, mark: Mark) -> None:
+    """A step was taken: failures before it, and the place that it had in the budget of updates, are over."""
+    await tx.run(
+        "update threadesk.to_show set attempts = 0, update_at = null where ticket_id = :id and side = :side",
+        id=mark.ticket_id,
+        side=mark.side,
+    )
+
+
+async def put_off(tx: Transaction, mark: Mark, seconds: float, *, failed: bool = False, reserved: bool = False) -> None:
+    """Looks at the ticket again in `seconds`: after a failure, or at the place `reserved` in the budget of updates."""
+    await tx.run(
+        """
+        update threadesk.to_show set due_at = cast(:now as timestamptz) + make_interval(secs => :seconds),
+          attempts = attempts + cast(:failed as integer),
+          update_at = case when :reserved then cast(:now as timestamptz) + make_interval(secs => :seconds) end
+        where ticket_id = :id and side = :side
+        """,
+        id=mark.ticket_id,
+        side=mark.side,
+        seconds=seconds,
+        failed=int(failed),
+        reserved=reserved,
+        now=tx.now,
+    )
+
+
+async def mark(tx: Transaction, ticket_id: UUID) -> None:
+    """Marks a ticket whose row did not change, but what is to be shown of it did (a held reply, a name learnt)."""
+    await tx.run("select threadesk.mark(:id, :now)", id=ticket_id, now=tx.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message of the desk. `ts` None: it may or may not have been sent. `shows`: fingerprint of what it shows."""
+
+    id: UUID
+    side: Side
+    slot: str
+    channel: str
+    thread_ts: str | None
+    ts: str | None
+    shows: str | None
+    version: int
+    attempted_at: dt.datetime | None
+    gone: bool
+    refused: str | None
+
+
+POSTED: LiteralString = "id, side, slot, channel, thread_ts, ts, shows, version, attempted_at, gone, refused"
+
+
+async def posted(tx: Transaction, ticket_id: UUID) -> dict[tuple[Side, str], Posted]:
+    """What the desk has posted of a ticket beside its messages, by side and slot."""
+    found = await tx.run(
+        f"select {POSTED} from threadesk.posted where ticket_id = :id and slot not like 'message:%'",
+        id=ticket_id,
+    )
+    return {(row.side, row.slot): Posted(**row._mapping) for row in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Unshown:
+    """A message or note that one side of the ticket does not show as it is now."""
+
+    message_id: UUID
+    kind: Literal["message", "note"]
+    created_at: dt.datetime
+    created_by: UUID | None
+    author_role: AuthorRole
+    side: Side | None
+    source: Mapping[str, Any] | None
+    version: int
+    word: Mapping[str, Any]
+    posted: Posted | None
+
+
+async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown | None:
+    """The oldest message that did not originate on this side and is not shown there, or not in its present version.
+
+    The customer's side never gets a note. A reply from triage is shown there by the message that offers to undo it.
+    """
+    kinds = ["message"] if side == "customer" else ["message", "note"]
+    found = await tx.run(
+        """
+        select m.message_id, m.kind, m.created_at, m.created_by, m.author_role, m.side as from_side, m.source,
+          m.version as message_version, w.word,
+          p.id, p.side, p.slot, p.channel, p.thread_ts, p.ts, p.shows, p.version, p.attempted_at, p.gone, p.refused
+        from threadesk.messages m
+        join public.tickets t on t.id = m.ticket_id
+        left join threadesk.posted p
+          on p.ticket_id = m.ticket_id and p.side = :side and p.slot = 'message:' || m.message_id
+        cross join lateral (
+          select word from jsonb_array_elements(
+            case m.kind when 'message' then t.conversation_history -> 'messages' else t.internal_notes -> 'notes' end
+          ) as one (word) where word ->> 'id' = m.message_id::text limit 1
+        ) as w
+        where m.ticket_id = :id and m.side is distinct from :side and m.kind = any(:kinds)
+          and (case when p.id is null then not m.deleted
+                    else p.refused is null and not p.gone and (p.ts is null or p.version < m.version) end)
+          and not (:side = 'triage' and exists (select from threadesk.replies r where r.id = m.message_id))
+        order by m.created_at, m.message_id limit 1
+        """,
+        id=ticket_id,
+        side=side,
+        kinds=kinds,
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return Unshown(
+        row.message_id,
+        row.kind,
+        row.created_at,
+        row.created_by,
+        row.author_role,
+        row.from_side,
+        row.source,
+        row.message_version,
+        row.word,
+        None if row.id is None else Posted(**{name: getattr(row, name) for name in Posted.__slots__}),
+    )
+
+
+async def begin_post(
+    tx: Transaction, ticket_id: UUID, side: Side, slot: str, channel: str, thread_ts: str | None
+) -> tuple[UUID, dt.datetime | None]:
+    """Notes that a message is about to be sent: its id, and when sending was begun before without a known end."""
+    begun = await tx.run(
+        """
+        with earlier as (
+          select attempted_at from threadesk.posted where ticket_id = :id and side = :side and slot = :slot
+        )
+        insert into threadesk.posted as p (ticket_id, side, slot, channel, thread_ts, attempted_at)
+        values (:id, :side, :slot, :channel, :thread_ts, clock_timestamp())
+        on conflict (ticket_id, side, slot) do update set channel = excluded.channel,
+          thread_ts = excluded.thread_ts, attempted_at = coalesce(p.attempted_at, excluded.attempted_at)
+        returning p.id, (select attempted_at from earlier) as attempted_at
+        """,
+        id=ticket_id,
+        side=side,
+        slot=slot,
+        channel=channel,
+        thread_ts=thread_ts,
+    )
+    row = begun.one()
+    return row.id, row.attempted_at
+
+
+async def record(tx: Transaction, posted_id: UUID, channel: str, ts: str, shows: str, version: int) -> None:
+    """The message is in Slack, as (channel, ts), and shows this."""
+    await tx.run(
+        "update threadesk.posted set channel = :channel, ts = :ts, shows = :shows, version = :version where id = :id",
+        id=posted_id,
+        channel=channel,
+        ts=ts,
+        shows=shows,
+        version=version,
+    )
+
+
+async def known_unsent(tx: Transaction, posted_id: UUID) -> None:
+    """Slack has said that it did not take the message: it need not be looked for before it is sent again."""
+    await tx.run("update threadesk.posted set attempted_at = null where id = :id and ts is null", id=posted_id)
+
+
+async def gone(tx: Transaction, posted_id: UUID) -> None:
+    await tx.run("update threadesk.posted set gone = true where id = :id", id=posted_id)
+
+
+async def refuse(tx: Transaction, posted_id: UUID, why: str) -> None:
+    """Slack will never take this message: it is parked and holds nobody up."""
+    await tx.run("update threadesk.posted set refused = :why where id = :id", id=posted_id, why=why)
+
+
+async def is_ours(tx: Transaction, channel: str, ts: str) -> UUID | None:
+    """The ticket whose message of the desk (channel, ts) is."""
+    found = await tx.run(
+        "select ticket_id from threadesk.posted where channel = :channel and ts = :ts", channel=channel, ts=ts
+    )
+    owner = found.scalar_one_or_none()
+    return UUID(str(owner)) if owner else None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A change in the ledger that the assignees must notice."""
+
+    id: int
+    at: dt.datetime
+    what: Literal["assigned_to", "status"]
+    actor: UUID | None
+    before: Any
+    after: Any
+
+
+async def to_be_noticed(tx: Transaction, ticket_id: UUID) -> list[Happening]:
+    """Assignments and reopenings that were not yet said in the triage thread, oldest first."""
+    found = await tx.run(
+        """
+        select l.id, l.at, l.what, l.actor, l.before, l.after from threadesk.ledger l
+        where l.ticket_id = :id
+          and (l.what = 'assigned_to' or l.what = 'status' and l.before = '"closed"')
+          and not exists (select from threadesk.posted p where p.ticket_id = l.ticket_id and p.side = 'triage'
+            and p.slot = 'event:' || l.id and (p.ts is not null or p.refused is not null))
+        order by l.id
+        """,
+        id=ticket_id,
+    )
+    return [Happening(row.id, row.at, row.what, row.actor, row.before, row.after) for row in found]

@@ -1,0 +1,638 @@
+"""Tickets and their conversations: the user's rows together with what the desk keeps beside them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, LiteralString
+from uuid import UUID
+
+from storage.engine import Transaction
+
+Status = Literal["new", "open", "pending", "closed"]
+Priority = Literal["low", "medium", "high"]
+Side = Literal["customer", "triage"]
+AuthorRole = Literal["customer", "agent", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket's row without its conversation and notes, which are read where they are needed.
+
+    `channel`, `root_ts`: the customer's thread; `channel` is the requester's Slack id, and `root_ts` is None, until
+    the desk has posted the root in their DM. `feedback` as in the ticket schema.
+    """
+
+    id: UUID
+    number: int
+    title: str
+    description: str
+    status: Status
+    priority: Priority
+    tags: tuple[str, ...]
+    custom_fields: Mapping[str, Any]
+    assigned_to: tuple[UUID, ...]
+    feedback: Mapping[str, Any] | None
+    source_channel: str | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    created_by: UUID | None
+    customer_email: str | None
+    requester: UUID | None
+    requester_team: str | None
+    requester_slack: str | None
+    channel: str | None
+    root_ts: str | None
+    triage_channel: str | None
+    follows: UUID | None
+    not_a_ticket: bool
+    closings: int
+    closed_at: dt.datetime | None
+    last_activity_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    id: UUID
+    title: str
+    description: str
+    status: Status
+    priority: Priority
+    tags: Sequence[str]
+    assigned_to: Sequence[UUID]
+    created_by: UUID
+    customer_email: str | None
+    requester: UUID
+    requester_team: str
+    requester_slack: str
+    channel: str
+    root_ts: str | None
+    triage_channel: str | None
+    follows: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message was written: Slack's (channel, ts), on which side of the ticket, and what Slack sent."""
+
+    channel: str | None
+    ts: str | None
+    side: Side | None
+    source: Mapping[str, Any] | None
+
+
+TICKET: LiteralString = """
+  t.id, d.number, t.title, t.description, t.status, t.priority, t.tags, t.custom_fields, t.assigned_to, t.feedback,
+  t.source_channel, t.created_at, t.updated_at, t.created_by, t.customer_email, d.requester, d.requester_team,
+  d.requester_slack, d.channel, d.root_ts, d.triage_channel, d.follows, d.not_a_ticket, d.closings, d.closed_at,
+  d.last_activity_at
+"""
+FROM: LiteralString = "from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
+
+
+def ticket_of(row: Any) -> Ticket:
+    values = dict(row._mapping)
+    return Ticket(
+        **values
+        | {
+            "tags": tuple(values["tags"] or ()),
+            "assigned_to": tuple(UUID(str(one)) for one in values["assigned_to"] or ()),
+            "custom_fields": values["custom_fields"] or {},
+        }
+    )
+
+
+async def _one(tx: Transaction, where: LiteralString, *, lock: bool, **values: Any) -> Ticket | None:
+    locking: LiteralString = "for update of t" if lock else ""
+    row = (await tx.run(f"select {TICKET} {FROM} where {where} {locking}", **values)).one_or_none()
+    return ticket_of(row) if row else None
+
+
+async def by_id(tx: Transaction, ticket_id: UUID, *, lock: bool = False) -> Ticket | None:
+    return await _one(tx, "t.id = :id", lock=lock, id=ticket_id)
+
+
+async def by_number(tx: Transaction, number: int, *, lock: bool = False) -> Ticket | None:
+    return await _one(tx, "d.number = :number", lock=lock, number=number)
+
+
+async def by_thread(tx: Transaction, channel: str, thread_ts: str) -> tuple[UUID, Side] | None:
+    """The ticket that a thread points to, and whose side of it the thread is."""
+    found = await tx.run(
+        "select ticket_id, side from threadesk.threads where channel = :channel and thread_ts = :ts",
+        channel=channel,
+        ts=thread_ts,
+    )
+    row = found.one_or_none()
+    return (row.ticket_id, row.side) if row else None
+
+
+async def newest_number(tx: Transaction) -> int:
+    return int((await tx.run("select coalesce(max(number), 0) from threadesk.desk_tickets")).scalar_one())
+
+
+async def claim_root(tx: Transaction, channel: str, thread_ts: str, ticket_id: UUID) -> bool:
+    """Points a thread that belongs to no ticket to this one; False when it belongs to one by now."""
+    claimed = await tx.run(
+        """
+        insert into threadesk.threads (channel, thread_ts, ticket_id, side) values (:channel, :ts, :id, 'customer')
+        on conflict do nothing
+        """,
+        channel=channel,
+        ts=thread_ts,
+        id=ticket_id,
+    )
+    return bool(claimed.rowcount)
+
+
+async def point_thread(tx: Transaction, channel: str, thread_ts: str, ticket_id: UUID, side: Side) -> None:
+    await tx.run(
+        """
+        insert into threadesk.threads (channel, thread_ts, ticket_id, side) values (:channel, :ts, :id, :side)
+        on conflict (channel, thread_ts) do update set ticket_id = excluded.ticket_id, side = excluded.side
+        """,
+        channel=channel,
+        ts=thread_ts,
+        id=ticket_id,
+        side=side,
+    )
+
+
+async def insert(tx: Transaction, new: NewTicket) -> int:
+    """Makes the ticket without a conversation; returns its number."""
+    number = await tx.run(
+        """
+        insert into threadesk.desk_tickets (ticket_id, requester, requester_team, requester_slack, channel, root_ts,
+          triage_channel, follows, last_activity_at)
+        values (:id, :requester, :requester_team, :requester_slack, :channel, :root_ts, :triage_channel, :follows, :now)
+        returning number
+        """,
+        id=new.id,
+        requester=new.requester,
+        requester_team=new.requester_team,
+        requester_slack=new.requester_slack,
+        channel=new.channel,
+        root_ts=new.root_ts,
+        triage_channel=new.triage_channel,
+        follows=new.follows,
+        now=tx.now,
+    )
+    await tx.run(
+        """
+        insert into public.tickets (id, title, description, status, priority, tags, custom_fields,
+          conversation_history, internal_notes, source_channel, created_by, customer_email, assigned_to)
+        values (:id, :title, :description, :status, :priority, :tags, '{}', '{"messages": []}', '{"notes": []}',
+          'slack', :created_by, :customer_email, :assigned_to)
+        """,
+        id=new.id,
+        title=new.title,
+        description=new.description,
+        status=new.status,
+        priority=new.priority,
+        tags=list(new.tags),
+        created_by=new.created_by,
+        customer_email=new.customer_email,
+        assigned_to=list(new.assigned_to),
+    )
+    return int(number.scalar_one())
+
+
+async def append(
+    tx: Transaction,
+    ticket_id: UUID,
+    message: Mapping[str, Any],
+    origin: Origin,
+    role: AuthorRole,
+    *,
+    status: Status | None = None,
+    assigned_to: Sequence[UUID] | None = None,
+) -> bool:
+    """Adds a message to the conversation, with the status that it brings about; False when it is there already."""
+    return await _append(
+        tx,
+        "message",
+        """
+        update public.tickets set
+          conversation_history = jsonb_set(coalesce(conversation_history, '{"messages": []}'), '{messages}',
+            threadesk.placed(coalesce(conversation_history -> 'messages', '[]'), cast(:word as jsonb))),
+          status = coalesce(:status, status), assigned_to = coalesce(cast(:assigned_to as uuid[]), assigned_to)
+        """,
+        ticket_id,
+        message,
+        origin,
+        role,
+        status=status,
+        assigned_to=None if assigned_to is None else list(assigned_to),
+    )
+
+
+async def append_note(
+    tx: Transaction, ticket_id: UUID, note: Mapping[str, Any], origin: Origin, role: AuthorRole = "agent"
+) -> bool:
+    """Adds an internal note; False when it is there already."""
+    return await _append(
+        tx,
+        "note",
+        """
+        update public.tickets set
+          internal_notes = jsonb_set(coalesce(internal_notes, '{"notes": []}'), '{notes}',
+            threadesk.placed(coalesce(internal_notes -> 'notes', '[]'), cast(:word as jsonb)))
+        """,
+        ticket_id,
+        note,
+        origin,
+        role,
+    )
+
+
+async def _append(
+    tx: Transaction,
+    kind: LiteralString,
+    update: LiteralString,
+    ticket_id: UUID,
+    word: Mapping[str, Any],
+    origin: Origin,
+    role: AuthorRole,
+    **values: Any,
+) -> bool:
+    # The identity comes first: a message that is recorded already changes nothing, status included.
+    done = await tx.run(
+        f"""
+        with identity as (
+          insert into threadesk.messages
+            (message_id, ticket_id, kind, created_at, created_by, author_role, channel, ts, side, source, deleted)
+          values (cast(:message_id as uuid), :id, '{kind}', cast(:at as timestamptz), cast(:author as uuid), :role,
+            :channel, :ts, :side, cast(:source as jsonb), cast(:deleted as boolean))
+          on conflict do nothing returning 1
+        )
+        {update} where id = :id and exists (select from identity)
+        """,
+        id=ticket_id,
+        message_id=UUID(word["id"]),
+        at=dt.datetime.fromisoformat(word["created_at"]),
+        author=UUID(word["created_by"]),
+        role=role,
+        channel=origin.channel,
+        ts=origin.ts,
+        side=origin.side,
+        source=None if origin.source is None else json.dumps(origin.source),
+        deleted="deleted_at" in word,
+        word=json.dumps(word),
+        **values,
+    )
+    return bool(done.rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A message or note that the desk knows: which ticket's, and its element of the row's JSON."""
+
+    message_id: UUID
+    ticket_id: UUID
+    kind: Literal["message", "note"]
+    author_role: AuthorRole
+    side: Side | None
+    source: Mapping[str, Any] | None
+    word: dict[str, Any]
+
+
+RECORDED: LiteralString = """
+  select m.message_id, m.ticket_id, m.kind, m.author_role, m.side, m.source, w.word
+  from threadesk.messages m join public.tickets t on t.id = m.ticket_id
+  cross join lateral jsonb_array_elements(
+    case m.kind when 'message' then t.conversation_history -> 'messages' else t.internal_notes -> 'notes' end
+  ) as w (word)
+  where w.word ->> 'id' = m.message_id::text
+"""
+
+
+def _recorded(row: Any) -> Recorded:
+    return Recorded(**row._mapping)
+
+
+async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
+    """What was recorded of Slack's message (channel, ts); its ticket stays locked until the transaction ends."""
+    found = await tx.run(
+        "select t.id from public.tickets t join threadesk.messages m on m.ticket_id = t.id"
+        " where m.channel = :channel and m.ts = :ts for update of t",
+        channel=channel,
+        ts=ts,
+    )
+    if found.one_or_none() is None:
+        return None
+    row = (await tx.run(f"{RECORDED} and m.channel = :channel and m.ts = :ts", channel=channel, ts=ts)).one_or_none()
+    return _recorded(row) if row else None
+
+
+async def by_message_id(tx: Transaction, message_id: UUID) -> Recorded | None:
+    row = (await tx.run(f"{RECORDED} and m.message_id = :id", id=message_id)).one_or_none()
+    return _recorded(row) if row else None
+
+
+async def unread_names(tx: Transaction, ticket_id: UUID) -> list[Recorded]:
+    """Messages whose words were recorded before the people or files in them were known (`source.unresolved`)."""
+    found = await tx.run(
+        f"{RECORDED} and m.ticket_id = :id and m.source @> '{{\"unresolved\": true}}' order by m.created_at",
+        id=ticket_id,
+    )
+    return [_recorded(row) for row in found]
+
+
+async def rewrite(tx: Transaction, one: Recorded, word: Mapping[str, Any], source: Mapping[str, Any] | None) -> None:
+    """Replaces a message or note by a new version of itself."""
+    column: LiteralString = "conversation_history" if one.kind == "message" else "internal_notes"
+    key: LiteralString = "messages" if one.kind == "message" else "notes"
+    await tx.run(
+        "update threadesk.messages set source = cast(:source as jsonb) where message_id = :id",
+        id=one.message_id,
+        source=None if source is None else json.dumps(source),
+    )
+    await tx.run(
+        f"""
+        update public.tickets set {column} = jsonb_set({column}, '{{{key}}}',
+          threadesk.replaced({column} -> '{key}', cast(:word as jsonb)))
+        where id = :id
+        """,
+        id=one.ticket_id,
+        word=json.dumps(word),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message or note with who wrote it, in the order in which it was written."""
+
+    kind: Literal["message", "note"]
+    author_role: AuthorRole
+    word: Mapping[str, Any]
+
+
+async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list[Written]:
+    """The ticket's messages and, only when asked for, its notes; oldest first."""
+    kinds = ["message", "note"] if notes else ["message"]
+    found = await tx.run(
+        f"select kind, author_role, word from ({RECORDED} and m.ticket_id = :id and m.kind = any(:kinds)) as w"
+        " order by threadesk.moment(word ->> 'created_at')",
+        id=ticket_id,
+        kinds=kinds,
+    )
+    return [Written(row.kind, row.author_role, row.word) for row in found]
+
+
+#: Columns of `public.tickets` that operations set, with the cast that their value needs.
+COLUMNS: Mapping[str, LiteralString] = {
+    "title": ":title",
+    "description": ":description",
+    "status": ":status",
+    "priority": ":priority",
+    "tags": "cast(:tags as text[])",
+    "custom_fields": "cast(:custom_fields as jsonb)",
+    "feedback": "cast(:feedback as jsonb)",
+    "assigned_to": "cast(:assigned_to as uuid[])",
+    "customer_email": ":customer_email",
+}
+
+
+async def change(tx: Transaction, ticket_id: UUID, **columns: Any) -> None:
+    """Sets columns of the ticket's row; JSON columns take what json.dumps takes."""
+    values = {
+        name: json.dumps(value) if "jsonb" in COLUMNS[name] else list(value) if isinstance(value, tuple) else value
+        for name, value in columns.items()
+    }
+    assignments: LiteralString = ", ".join(f"{name} = {COLUMNS[name]}" for name in values)
+    await tx.run(f"update public.tickets set {assignments} where id = :id", id=ticket_id, **values)
+
+
+async def mark_not_a_ticket(tx: Transaction, ticket_id: UUID, *, value: bool) -> None:
+    await tx.run(
+        "update threadesk.desk_tickets set not_a_ticket = :value where ticket_id = :id",
+        id=ticket_id,
+        value=value,
+    )
+
+
+async def root_posted(tx: Transaction, ticket_id: UUID, channel: str, ts: str) -> None:
+    """The desk has posted the root of the customer's thread: from now on answers in it belong to the ticket."""
+    await tx.run(
+        "update threadesk.desk_tickets set channel = :channel, root_ts = :ts where ticket_id = :id",
+        id=ticket_id,
+        channel=channel,
+        ts=ts,
+    )
+    await point_thread(tx, channel, ts, ticket_id, "customer")
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A requester's newest ticket in a channel, when they last wrote in it, and whether an agent has answered."""
+
+    ticket: Ticket
+    wrote_at: dt.datetime
+    answered: bool
+
+
+async def latest_of_requester(tx: Transaction, team: str, slack_id: str, channel: str) -> Latest | None:
+    found = await tx.run(
+        """
+        select d.ticket_id, max(m.created_at) filter (where m.created_by = d.requester) as wrote_at,
+          coalesce(bool_or(m.author_role = 'agent'), false) as answered
+        from (
+          select ticket_id, requester from threadesk.desk_tickets
+          where requester_team = :team and requester_slack = :slack and channel = :channel
+          order by number desc limit 1
+        ) as d left join threadesk.messages m on m.ticket_id = d.ticket_id and m.kind = 'message'
+        group by d.ticket_id
+        """,
+        team=team,
+        slack=slack_id,
+        channel=channel,
+    )
+    row = found.one_or_none()
+    ticket = await by_id(tx, row.ticket_id, lock=True) if row else None
+    return Latest(ticket, row.wrote_at or ticket.created_at, row.answered) if row and ticket else None
+
+
+async def is_known(tx: Transaction, channel: str, ts: str) -> bool:
+    """Whether Slack's message (channel, ts) has been recorded."""
+    found = await tx.run(
+        "select 1 from threadesk.messages where channel = :channel and ts = :ts", channel=channel, ts=ts
+    )
+    return found.one_or_none() is not None
+
+
+async def answered_later(tx: Transaction, ticket_id: UUID, than: dt.datetime, role: AuthorRole) -> bool:
+    """Whether somebody of `role` wrote after `than`: Slack does not deliver in order."""
+    found = await tx.run(
+        "select 1 from threadesk.messages where ticket_id = :id and kind = 'message' and author_role = :role"
+        " and created_at > :than limit 1",
+        id=ticket_id,
+        role=role,
+        than=than,
+    )
+    return found.one_or_none() is not None
+
+
+async def serialise(tx: Transaction, *key: str) -> None:
+    """Until this transaction ends, no other one with the same key goes on."""
+    await tx.run("select pg_advisory_xact_lock(hashtextextended(:key, 0))", key="\x1f".join(key))
+
+
+async def act_once(tx: Transaction, key: str) -> bool:
+    """True the first time that this submission or command is carried out."""
+    done = await tx.run(
+        "insert into threadesk.acted (key, at) values (:key, :now) on conflict do nothing",
+        key=key,
+        now=tx.now,
+    )
+    return bool(done.rowcount)
+
+
+async def newest_message(tx: Transaction, ticket_id: UUID) -> UUID | None:
+    """The id of the newest message: what an agent has seen when they open *Reply*."""
+    found = await tx.run(
+        "select message_id from threadesk.messages where ticket_id = :id and kind = 'message'"
+        " order by created_at desc, message_id limit 1",
+        id=ticket_id,
+    )
+    newest = found.scalar_one_or_none()
+    return UUID(str(newest)) if newest else None
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    content: str
+    created_at: dt.datetime
+    created_by: UUID | None
+
+
+async def newest_word(tx: Transaction, ticket_id: UUID) -> Newest | None:
+    """The newest message that was not deleted."""
+    found = await tx.run(
+        """
+        select w.word ->> 'content' as content, m.created_at, m.created_by
+        from threadesk.messages m join public.tickets t on t.id = m.ticket_id
+        cross join lateral (
+          select word from jsonb_array_elements(t.conversation_history -> 'messages') as one (word)
+          where word ->> 'id' = m.message_id::text limit 1
+        ) as w
+        where m.ticket_id = :id and m.kind = 'message' and not m.deleted
+        order by m.created_at desc, m.message_id limit 1
+        """,
+        id=ticket_id,
+    )
+    row = found.one_or_none()
+    return Newest(**row._mapping) if row else None
+
+
+async def waiting_since(tx: Transaction, ticket_id: UUID) -> dt.datetime | None:
+    """When the customer wrote the first message that no agent has answered."""
+    found = await tx.run(
+        """
+        select min(created_at) from threadesk.messages
+        where ticket_id = :id and kind = 'message' and author_role = 'customer' and not deleted
+          and created_at > coalesce((select max(created_at) from threadesk.messages
+            where ticket_id = :id and kind = 'message' and author_role = 'agent'), '-infinity')
+        """,
+        id=ticket_id,
+    )
+    return found.scalar_one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tickets a list shows. `requested_by`: what a customer may see; `triage_channels`: what an agent may."""
+
+    requested_by: UUID | None
+    triage_channels: Sequence[str]
+    statuses: Sequence[str]
+    assignee: UUID | None = None
+    unassigned: bool = False
+    tag: str | None = None
+    priority: str | None = None
+    urgent_first: bool = False
+
+
+async def listed(tx: Transaction, wanted: Wanted, *, limit: int, offset: int) -> list[Ticket]:
+    urgency: LiteralString = "array_position('{high,medium,low}', t.priority), " if wanted.urgent_first else ""
+    found = await tx.run(
+        f"""
+        select {TICKET} {FROM}
+        where not d.not_a_ticket and t.status = any(:statuses)
+          and (d.requester = cast(:requested_by as uuid) or d.triage_channel = any(:triage_channels))
+          and (cast(:assignee as uuid) is null or t.assigned_to @> array[cast(:assignee as uuid)])
+          and (not :unassigned or coalesce(cardinality(t.assigned_to), 0) = 0)
+          and (cast(:tag as text) is null or :tag = any(t.tags))
+          and (cast(:priority as text) is null or t.priority = :priority)
+        order by {urgency} d.last_activity_at desc, d.number desc limit :limit offset :offset
+        """,
+        requested_by=wanted.requested_by,
+        triage_channels=list(wanted.triage_channels),
+        statuses=list(wanted.statuses),
+        assignee=wanted.assignee,
+        unassigned=wanted.unassigned,
+        tag=wanted.tag,
+        priority=wanted.priority,
+        limit=limit,
+        offset=offset,
+    )
+    return [ticket_of(row) for row in found]
+
+
+async def open_ones_of(tx: Transaction, assignee: UUID, triage_channel: str) -> list[Ticket]:
+    """The tickets that are not closed and that this agent has, in one triage channel; locked."""
+    found = await tx.run(
+        f"""
+        select {TICKET} {FROM} where t.assigned_to @> array[cast(:who as uuid)] and t.status <> 'closed'
+          and d.triage_channel = :triage order by d.number for update of t
+        """,
+        who=assignee,
+        triage=triage_channel,
+    )
+    return [ticket_of(row) for row in found]
+
+
+async def without_email(tx: Transaction, requester: UUID) -> list[UUID]:
+    found = await tx.run(
+        "select t.id from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
+        " where d.requester = :who and t.customer_email is null and t.source_channel = 'slack' order by d.number",
+        who=requester,
+    )
+    return [UUID(str(one)) for one in found.scalars()]
+
+
+async def touched_by(tx: Transaction, who: UUID) -> list[UUID]:
+    """The tickets on which a person is shown by name and that are not closed, or closed but still marked."""
+    found = await tx.run(
+        """
+        select t.id from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
+        where t.status <> 'closed' and (d.requester = :who or t.assigned_to @> array[cast(:who as uuid)])
+        order by d.number
+        """,
+        who=who,
+    )
+    return [UUID(str(one)) for one in found.scalars()]
+
+
+async def rate(tx: Transaction, ticket: Ticket, feedback: Mapping[str, Any]) -> None:
+    """Writes the rating to the ticket and to its customer's history, in place of an earlier one of the same ticket."""
+    await change(tx, ticket.id, feedback=feedback)
+    await remember_rating(tx, ticket.id)
+
+
+async def remember_rating(tx: Transaction, ticket_id: UUID) -> None:
+    """Makes the customer's feedback history agree with the ticket's feedback, where there is a customer."""
+    await tx.run(
+        """
+        update public.customers c set feedback_history = jsonb_build_object('feedback', (
+          select coalesce(jsonb_agg(one order by place), '[]') from (
+            select one, place from jsonb_array_elements(coalesce(c.feedback_history -> 'feedback', '[]'))
+              with ordinality as h (one, place) where one ->> 'ticket_id' <> t.id::text
+            union all select t.feedback || jsonb_build_object('ticket_id', t.id), 1000000000
+          ) as kept))
+        from public.tickets t
+        where t.id = :id and t.feedback is not null and c.email = t.customer_email
+        """,
+        id=ticket_id,
+    )

@@ -1,0 +1,181 @@
+"""The main looks, to be read as a whole in __snapshots__, and what of them must hold."""
+
+from __future__ import annotations
+
+import json
+import typing
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from bot.blocks import answers, card, customer, mirror, modals
+from bot.blocks.ids import Action
+from bot.blocks.surface import Message
+from bot.tickets import views
+from bot.tickets.listing import Shown
+from storage.tickets import Ticket, Written
+from tests.blocks.samples import (
+    NAMES,
+    THREAD,
+    a_card,
+    a_held_reply,
+    a_message,
+    a_mirror,
+    a_note,
+    a_row,
+    a_ticket,
+)
+
+LOOKS: dict[str, Message] = {
+    "card of a new ticket": card.card(
+        a_card(status="new", priority="medium", assignees=(), tags=(), company=None, follows=None)
+    ),
+    "card of an open ticket": card.card(a_card()),
+    "card of a closed ticket": card.card(a_card(status="closed", rating=4)),
+    "card of a ticket by e-mail": card.card(a_card(source_channel="email", customer_thread=None)),
+    "status, new": customer.status(views.Status(42, "new", (), not_a_ticket=False)),
+    "status, open": customer.status(views.Status(42, "open", ("Grace Hopper",), not_a_ticket=False)),
+    "status, closed": customer.status(views.Status(42, "closed", ("Grace Hopper",), not_a_ticket=False)),
+    "status, not a ticket": customer.status(views.Status(42, "closed", (), not_a_ticket=True)),
+    "root": customer.root(views.Root(42, "The export fails", "Since noon.", "Ada Lovelace", "Grace Hopper")),
+    "question": customer.question(views.Question(42, None, commented=False)),
+    "question, answered": customer.question(views.Question(42, 4, commented=True)),
+    "mirror": mirror.mirror(a_mirror(alert=("U1",), edited=True)),
+    "mirror, deleted": mirror.mirror(a_mirror(deleted=True)),
+    "note": mirror.note(views.NoteMirror("Grace Hopper", None, "Seen before.")),
+    "held reply": mirror.held_reply(a_held_reply()),
+    "held reply, sent": mirror.held_reply(a_held_reply("sent")),
+    "alert": mirror.alert(views.Alert("assigned", 42, "U1", ("U2",))),
+    "parked": mirror.parked(views.Parked("The status message", "is_archived")),
+    "page": answers.page([a_row(), a_row(number=43, priority="high")], heading="Open tickets", more="list|1"),
+    "page, empty": answers.page([], heading="Open tickets", more=None),
+    "ticket in full": answers.shown(
+        Shown(
+            a_ticket(),
+            (a_message("It fails."), a_message("Fixed.", by=next(reversed(NAMES)))),
+            (a_note("Bug."),),
+            NAMES,
+        ),
+        link=THREAD,
+    ),
+    "help": answers.help(agent=False),
+}
+MODALS: dict[str, dict[str, Any]] = {
+    "new ticket, for an agent": modals.new_ticket("Export", channel="C1", for_customer=True),
+    "reply": modals.reply(42, "The export fails", "m-1"),
+    "note": modals.note(42, "The export fails"),
+    "close": modals.close(42, "The export fails"),
+    "edit": modals.edit(a_ticket(), ("U1",)),
+    "rating": modals.rating_comment(42, 4),
+    "result": modals.result("Ticket #42 is closed."),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_message(look: str, snapshot: SnapshotAssertion) -> None:
+    assert LOOKS[look].arguments() == snapshot
+
+
+@pytest.mark.parametrize("look", MODALS)
+def test_modal(look: str, snapshot: SnapshotAssertion) -> None:
+    assert MODALS[look] == snapshot
+
+
+def buttons(message: Message) -> dict[str, dict[str, Any]]:
+    return {
+        each["action_id"]: each for block in message.blocks if block["type"] == "actions" for each in block["elements"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "offered"),
+    [
+        ({}, ["claim", "reply", "note", "close", "edit", "not_a_ticket"]),
+        ({"status": "closed"}, ["reopen", "reply", "note", "edit"]),
+        ({"source_channel": "email", "customer_thread": None}, ["claim", "note", "close", "edit", "not_a_ticket"]),
+    ],
+)
+def test_the_card_offers_what_can_be_done(changes: dict[str, Any], offered: list[str]) -> None:
+    offers = buttons(card.card(a_card(**changes)))
+    assert list(offers) == offered
+    assert {each["value"] for each in offers.values()} == {"42"}
+
+
+def test_the_card_says_everything_in_words_too() -> None:
+    view = a_card(status="closed", rating=4)
+    text = card.card(view).text
+    facts = ["#42", "The CSV export fails", "Closed", "High priority", "Ada Lovelace", "Acme", "<@U1>", "<@U2>"]
+    facts += ["#billing", "#export", "4 of 5", THREAD, "follows #12", "It still fails for R&amp;D."]
+    assert [fact for fact in facts if fact not in text] == []
+
+
+def test_only_one_solves_and_only_while_there_is_something_to_solve() -> None:
+    assert list(buttons(LOOKS["status, open"])) == [Action.SOLVED]
+    assert "confirm" in buttons(LOOKS["status, open"])[Action.SOLVED]
+    assert buttons(LOOKS["status, closed"]) == {}
+
+
+def test_the_chosen_rating_can_be_told_without_colour() -> None:
+    answered = LOOKS["question, answered"]
+    assert [each.get("style") for each in buttons(answered).values()] == [None, None, None, "primary", None]
+    assert "4 – good" in answered.text
+    assert buttons(answered)["rate:4"]["accessibility_label"] == "4 – good, chosen"
+
+
+def test_a_held_reply_can_be_undone_until_it_is_settled() -> None:
+    held = buttons(LOOKS["held reply"])
+    assert {each["value"] for each in held.values()} == {"r-1"}
+    assert list(held) == [Action.UNDO_REPLY, Action.MAKE_NOTE]
+    assert not any(buttons(mirror.held_reply(a_held_reply(state=state))) for state in ("sent", "undone", "noted"))
+
+
+def test_nothing_of_a_deleted_message_is_left() -> None:
+    said = json.dumps(LOOKS["mirror, deleted"].arguments())
+    assert "fails" not in said
+    assert "log.txt" not in said
+
+
+def test_one_line_places_cannot_be_turned_round() -> None:
+    said = json.dumps(card.card(a_card(title="a\u202eb\nc", requester="d\u2066e")).blocks, ensure_ascii=False)
+    assert "ab c" in said
+    assert "*de*" in said
+
+
+def test_notes_are_shown_only_where_there_are_any() -> None:
+    without = answers.shown(Shown(a_ticket(), (a_message("It fails."),), (), NAMES), link=None)
+    assert "note" not in json.dumps(without.arguments()).lower()
+
+
+def types_inside(cls: Any) -> set[Any]:
+    """Every type that a dataclass is made of."""
+    found: set[Any] = set()
+    waiting = [cls]
+    while waiting:
+        one = waiting.pop()
+        if one in found:
+            continue
+        found.add(one)
+        waiting += typing.get_args(one)
+        if is_dataclass(one):
+            hints = typing.get_type_hints(one)
+            waiting += [hints[each.name] for each in fields(one)]
+    return found
+
+
+@pytest.mark.parametrize("view", [views.Status, views.Question, views.Root, views.Mirror])
+def test_what_is_made_for_customers_has_no_room_for_a_note(view: Any) -> None:
+    assert types_inside(view).isdisjoint({views.NoteMirror, Written, Shown, Ticket, dict, Any})
+
+
+def test_an_edit_form_leaves_out_what_it_could_not_give_back() -> None:
+    view = modals.edit(a_ticket(title="x" * 40_000, tags=("Needs Info",)), ())
+    assert [block["type"] for block in view["blocks"]] == ["context", "input", "context", "input"]
+    assert [block["block_id"] for block in view["blocks"]] == ["title:instead", "priority", "tags:instead", "assignees"]
+
+
+def test_arguments_name_an_author_only_where_there_is_one() -> None:
+    assert LOOKS["alert"].arguments().keys() == {"text", "blocks", "unfurl_links", "unfurl_media"}
+    assert LOOKS["mirror"].arguments()["username"] == "Ada Lovelace"
+    assert LOOKS["mirror"].arguments()["icon_url"] == "https://avatars.example.com/ada.png"

@@ -1,0 +1,236 @@
+"""Real PostgreSQL, a real desk over real HTTP, and a sandbox workspace at its other end."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bot import app
+from bot.app import Running
+from bot.sandbox import Channel, Message, Person, Sandbox
+from bot.settings import Settings
+from storage import migrate
+from storage.embedded import EmbeddedPostgres
+from storage.engine import Database
+
+MANIFEST = Path(__file__).parent.parent / "manifest.yml"
+#: How much faster than Slack's the sandbox's waits and rates are; the desk's pace is set to match.
+SPEED = 50.0
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server for this session: nothing in it needs to survive a crash of the machine."""
+    folder = Path(tempfile.mkdtemp(prefix="threadesk-tests-"))
+    server = EmbeddedPostgres(folder, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
+    yield server.start()
+    server.remove()
+    shutil.rmtree(folder)
+
+
+def _database(url: str, name: str) -> str:
+    return url.replace("/threadesk?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: str) -> str:
+    """The name of a migrated, empty database, from which each test's own is copied."""
+    administrator = await asyncpg.connect(postgres)
+    await administrator.execute("create database template_of_tests")
+    await administrator.close()
+    database = Database(_database(postgres, "template_of_tests"))
+    await migrate.upgrade(database)
+    await database.close()
+    return "template_of_tests"
+
+
+@pytest.fixture
+async def empty_url(postgres: str) -> AsyncIterator[str]:
+    """The URL of a database with nothing in it."""
+    async for url in _own_database(postgres, "template0"):
+        yield url
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database."""
+    async for url in _own_database(postgres, template):
+        yield url
+
+
+async def _own_database(postgres: str, template: str) -> AsyncIterator[str]:
+    name = f"test_{secrets.token_hex(4)}"
+    administrator = await asyncpg.connect(postgres)
+    await administrator.execute(f"create database {name} template {template}")
+    yield _database(postgres, name)
+    await administrator.execute(f"drop database {name} with (force)")
+    await administrator.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Another program's connection to the same database, with JSON decoded."""
+    connection = await asyncpg.connect(database_url)
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    yield connection
+    await connection.close()
+
+
+@dataclass
+class Clock:
+    """The desk's Clock, which a test can move."""
+
+    ahead: dt.timedelta = dt.timedelta(0)
+
+    def __call__(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC) + self.ahead
+
+    def advance(self, **by: float) -> None:
+        self.ahead += dt.timedelta(**by)
+
+
+@dataclass
+class World:
+    """Acme runs the desk: Grace and Linus are its agents. Globex are its customers in a shared channel: Ada, whose
+    e-mail Slack does not show, and Bob, whose it does. Ben is a colleague at Acme who is no agent."""
+
+    sandbox: Sandbox
+    grace: Person
+    linus: Person
+    ben: Person
+    ada: Person
+    bob: Person
+    triage: Channel
+    help: Channel
+    clock: Clock = field(default_factory=Clock)
+
+    def settings(self, database_url: str, **changes: Any) -> Settings:
+        values: dict[str, Any] = {
+            "slack_bot_token": self.sandbox.bot_token,
+            "slack_signing_secret": self.sandbox.signing_secret,
+            "slack_api_url": self.sandbox.api_url,
+            "port": 0,
+            "triage_channel": "triage",
+            "support_channels": "help-globex",
+            "database_url": database_url,
+            "reply_undo_seconds": 0,
+            "group_seconds": 0,
+            "post_interval_seconds": 1 / SPEED,
+            "log_level": "WARNING",
+        } | changes
+        return Settings(_env_file=None, **values)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with Sandbox(MANIFEST, speed=SPEED) as sandbox:
+        globex = sandbox.add_team("Globex")
+        grace = sandbox.add_person("Grace Hopper", email="grace@acme.example")
+        linus = sandbox.add_person("Linus Pauling", email="linus@acme.example")
+        ben = sandbox.add_person("Ben Franklin", email="ben@acme.example")
+        ada = sandbox.add_person("Ada Lovelace", team=globex)
+        bob = sandbox.add_person("Bob Noyce", team=globex, email="bob@globex.example")
+        triage = await sandbox.add_channel("triage", private=True, members=[grace, linus, sandbox.bot])
+        shared = await sandbox.add_channel(
+            "help-globex", shared_with=[globex], members=[grace, ben, ada, bob, sandbox.bot]
+        )
+        yield World(sandbox, grace, linus, ben, ada, bob, triage, shared)
+
+
+@dataclass
+class Office:
+    """A desk at work in the sandbox, and what a test asks of both."""
+
+    world: World
+    running: Running
+    sql: asyncpg.Connection
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return self.world.sandbox
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.running.port}"
+
+    async def at_rest(self) -> None:
+        """Waits until every event is answered and Slack shows everything that the tables say."""
+        async with asyncio.timeout(20):
+            while True:
+                await self.sandbox.settled()
+                if not await self.sql.fetchval(
+                    """
+                    select exists (select from threadesk.to_show)
+                      or exists (select from threadesk.notices where sent_at is null and refused is null)
+                      or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
+                    """,
+                    self.world.clock(),
+                ):
+                    return
+                await asyncio.sleep(0.01)
+
+    async def ticket(self, number: int = 1) -> dict[str, Any]:
+        """The row of public.tickets, and the desk's own columns beside it."""
+        row = await self.sql.fetchrow(
+            "select t.*, d.number, d.requester, d.channel, d.root_ts, d.closings, d.not_a_ticket, d.follows"
+            " from tickets t join threadesk.desk_tickets d on d.ticket_id = t.id where d.number = $1",
+            number,
+        )
+        assert row is not None, f"there is no ticket #{number}"
+        return dict(row)
+
+    async def said(self, number: int = 1) -> list[str]:
+        """The words of a ticket's conversation, in order."""
+        return [one["content"] for one in (await self.ticket(number))["conversation_history"]["messages"]]
+
+    async def notes(self, number: int = 1) -> list[str]:
+        return [one["content"] for one in (await self.ticket(number))["internal_notes"]["notes"]]
+
+    def card(self, number: int = 1) -> Message:
+        """The ticket's card, as the triage channel shows it."""
+        return self.sandbox.find(self.world.triage, f"#{number} ")
+
+    def thread(self, root: Message, viewer: Person | None = None) -> list[str]:
+        """What a thread shows below its root: the text of each message."""
+        return [one.text for one in self.sandbox.messages(root.channel, viewer, thread_ts=root.ts)[1:]]
+
+
+@pytest.fixture
+async def office(world: World, database_url: str, sql: asyncpg.Connection) -> AsyncIterator[Office]:
+    async with open_office(world, database_url, sql) as opened:
+        yield opened
+
+
+class open_office:  # noqa: N801 - used like a function
+    """A desk with other settings than the usual ones."""
+
+    def __init__(self, world: World, database_url: str, sql: asyncpg.Connection, **changes: Any) -> None:
+        self._world, self._sql = world, sql
+        self._running = app.running(world.settings(database_url, **changes), migrating=False, clock=world.clock)
+
+    async def __aenter__(self) -> Office:
+        running = await self._running.__aenter__()
+        self._world.sandbox.deliver_to(f"http://127.0.0.1:{running.port}/slack/events")
+        return Office(self._world, running, self._sql)
+
+    async def __aexit__(self, *exc: Any) -> None:
+        self._world.sandbox.deliver_to(None)
+        await self._running.__aexit__(*exc)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from bot.tickets.forms import CloseForm, EditForm, NewTicketForm, RatingForm, WordsForm, problems
+
+
+def refused(form: type[BaseModel], **values: Any) -> dict[str, str]:
+    with pytest.raises(ValidationError) as caught:
+        form.model_validate(values)
+    return problems(caught.value)
+
+
+def test_a_new_ticket_needs_only_a_title() -> None:
+    form = NewTicketForm.model_validate({"title": "  The export fails ", "description": None})
+    assert form == NewTicketForm(title="The export fails", description="", priority="medium", customer=None)
+
+
+@pytest.mark.parametrize(
+    ("title", "sentence"),
+    [
+        ("", "The title has no words."),
+        (" \n", "The title has no words."),
+        ("x" * 151, "The title is too long: at most 150 characters, it has 151."),
+    ],
+)
+def test_a_title_has_1_to_150_characters(title: str, sentence: str) -> None:
+    assert refused(NewTicketForm, title=title) == {"title": sentence}
+    assert refused(EditForm, title=title, priority="low") == {"title": sentence}
+
+
+def test_limits_are_inclusive() -> None:
+    NewTicketForm(title="x" * 150, description="x" * 3_000)
+    WordsForm(words="x" * 3_000)
+    CloseForm(comment="x" * 3_000)
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "what"),
+    [
+        (WordsForm, "words", "The message"),
+        (CloseForm, "comment", "The comment"),
+        (RatingForm, "comment", "The comment"),
+    ],
+)
+def test_words_are_at_most_what_an_input_takes(form: type[BaseModel], field: str, what: str) -> None:
+    sentence = f"{what} is too long: at most 3,000 characters, it has 3,001."
+    assert refused(form, **{field: "x" * 3_001}) == {field: sentence}
+
+
+def test_several_problems_are_told_at_once() -> None:
+    assert refused(NewTicketForm, title="", description="x" * 3_001, priority="urgent") == {
+        "title": "The title has no words.",
+        "description": "The description is too long: at most 3,000 characters, it has 3,001.",
+        "priority": "Choose low, medium or high.",
+    }
+    assert refused(WordsForm) == {"words": "The words is missing."}
+
+
+def test_a_blank_comment_is_none() -> None:
+    assert CloseForm(comment=" \n").comment is None
+    assert RatingForm().comment is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "tags"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("Billing, #urgent", ("billing", "urgent")),
+        ("a b,c\nd", ("a", "b", "c", "d")),
+        ("a, A, #a", ("a",)),
+        ("größe, eu-west_1", ("größe", "eu-west_1")),
+        ("x" * 50, ("x" * 50,)),
+    ],
+)
+def test_tags_are_read_as_people_type_them(typed: str, tags: tuple[str, ...]) -> None:
+    assert EditForm.model_validate({"title": "t", "priority": "low", "tags": typed}).tags == tags
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("ok, a{b}", "“a{b}” cannot be a tag: tags are of letters, digits, - and _."),
+        ("<!channel>", "“<!channel>” cannot be a tag: tags are of letters, digits, - and _."),
+        ("-a", "“-a” cannot be a tag: tags are of letters, digits, - and _."),
+        ("x" * 51, f"The tag “{'x' * 30}…” is too long: at most 50 characters."),
+    ],
+)
+def test_what_cannot_be_a_tag_is_named(typed: str, sentence: str) -> None:
+    assert refused(EditForm, title="t", priority="low", tags=typed) == {"tags": sentence}
+
+
+def test_what_an_edit_form_did_not_show_is_none() -> None:
+    form = EditForm.model_validate({"priority": "high", "assignees": ["U1"]})
+    assert (form.title, form.tags, form.assignees) == (None, None, ("U1",))
+
+
+def test_what_postgresql_cannot_keep_is_replaced() -> None:
+    assert WordsForm(words="a\0b\ud800").words == "a\ufffdb\ufffd"
