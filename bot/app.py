@@ -10,7 +10,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -119,15 +119,25 @@ async def running(
         if migrating:
             await bring_up_to_date(database)
         services = await introduce(settings, database, clock)
-        courier, due = Courier(services), Clock(services)
-        async with _serving(settings, services) as port:
-            work = [asyncio.create_task(courier.run()), asyncio.create_task(due.run())]
-            try:
-                yield Running(services, port, asyncio.Event())
-            finally:
-                due.stop()
-                courier.stop()
-                await asyncio.gather(*work)
+        stop = asyncio.Event()
+        # Left in reverse: first no more requests are taken, then what is under way is finished.
+        async with _working(services, stop), _serving(settings, services) as port:
+            yield Running(services, port, stop)
+
+
+@asynccontextmanager
+async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Courier and clock at work. Where one of them fails, `stop` is set, and the failure raised at the end."""
+    courier, due = Courier(services), Clock(services)
+    work = [asyncio.create_task(courier.run()), asyncio.create_task(due.run())]
+    for task in work:
+        task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        due.stop()
+        courier.stop()
+        await asyncio.gather(*work)
 
 
 async def introduce(settings: Settings, database: Database, clock: Callable[[], dt.datetime]) -> Services:
@@ -154,7 +164,7 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
             database, desk, client(token, settings.slack_api_url), clock, settings.post_interval_seconds
         )
         await _choose_channels(settings, services, found)
-        await directory.read_triage_members(services)
+        await directory.read_triage_members(replace(services, slack=slack))
     except SlackRefused as refused:
         raise StartError(_refusal(refused.error)) from None
     except (Unclear, RateLimited) as error:
@@ -281,7 +291,7 @@ def malformed(body: bytes, request: web.Request) -> str | None:
 async def readiness(services: Services) -> web.Response:
     """Ready when the database is reachable, its migrations are current and Slack takes the token."""
     checks = {"database": False, "migrations": False, "slack": False}
-    with contextlib.suppress(*DatabaseAway):
+    with contextlib.suppress(DatabaseAway, TimeoutError):
         async with asyncio.timeout(2):
             checks["migrations"] = await migrate.is_current(services.database)
             checks["database"] = True

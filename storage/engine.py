@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, LiteralString
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy import CursorResult, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 CONNECT_SECONDS = 2.0
 CHANNEL = "threadesk"
 
-#: What `Database` raises when PostgreSQL cannot be reached or went away in the middle of a transaction.
-DatabaseAway = (OSError, TimeoutError, InterfaceError, OperationalError, asyncpg.PostgresConnectionError)
+#: SQLSTATE classes of a server that cannot serve now: no connection, out of resources, an operator's or a system's
+#: doing. https://www.postgresql.org/docs/current/errcodes-appendix.html
+AWAY = ("08", "53", "57", "58")
+
+
+class DatabaseAway(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """PostgreSQL cannot be reached, or went away before the transaction was known to be committed."""
+
+
+@contextmanager
+def _telling_away() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        original = getattr(error, "orig", None)
+        state = str(getattr(original, "sqlstate", None) or "")
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if lost or isinstance(error, PoolTimeout | InterfaceError) or state.startswith(AWAY):
+            raise DatabaseAway(str(original or error)) from error
+        raise
 
 
 class Transaction:
@@ -60,17 +79,22 @@ class Database:
 
     async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection outside the pool, for listening and for locks that outlast a transaction."""
-        return await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
+        try:
+            return await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseAway(str(error) or f"no answer within {CONNECT_SECONDS:g} s") from error
 
     @asynccontextmanager
     async def transaction(self, now: dt.datetime) -> AsyncIterator[Transaction]:
-        async with self._engine.begin() as connection:
-            yield Transaction(connection, now)
+        with _telling_away():
+            async with self._engine.begin() as connection:
+                yield Transaction(connection, now)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        async with self._engine.connect() as connection:
-            yield connection
+        with _telling_away():
+            async with self._engine.connect() as connection:
+                yield connection
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -96,6 +96,20 @@ async def release(tx: Transaction, lease: Lease, *, rest: float) -> bool:
     return bool(done.rowcount)
 
 
+async def renew(tx: Transaction, lease: Lease, *, seconds: float) -> bool:
+    """Begins the lease anew, before something that must not be done twice. False when it had been lost."""
+    done = await tx.run(
+        """
+        update threadesk.lanes set leased_until = clock_timestamp() + make_interval(secs => :seconds)
+        where lane = :lane and lease = :lease
+        """,
+        lane=lease.lane,
+        lease=lease.id,
+        seconds=seconds,
+    )
+    return bool(done.rowcount)
+
+
 async def holds(tx: Transaction, lease: Lease) -> bool:
     """Whether the lease is still ours; it then stays so until this transaction ends."""
     found = await tx.run(
@@ -176,12 +190,16 @@ async def shown(tx: Transaction, mark: Mark) -> None:
     )
 
 
-async def go_on(tx: Transaction, mark: Mark) -> None:
-    """A step was taken: failures before it, and the place that it had in the budget of updates, are over."""
+async def go_on(tx: Transaction, mark: Mark, *, updated: bool) -> None:
+    """A step was taken: failures before it are over, and so is the place in the budget of updates if it was one."""
     await tx.run(
-        "update threadesk.to_show set attempts = 0, update_at = null where ticket_id = :id and side = :side",
+        """
+        update threadesk.to_show set attempts = 0, update_at = case when not :updated then update_at end
+        where ticket_id = :id and side = :side
+        """,
         id=mark.ticket_id,
         side=mark.side,
+        updated=updated,
     )
 
 
@@ -271,7 +289,7 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
         cross join lateral (
           select word from jsonb_array_elements(
             case m.kind when 'message' then t.conversation_history -> 'messages' else t.internal_notes -> 'notes' end
-          ) as one (word) where word ->> 'id' = m.message_id::text limit 1
+          ) as one (word) where lower(word ->> 'id') = m.message_id::text limit 1
         ) as w
         where m.ticket_id = :id and m.side is distinct from :side and m.kind = any(:kinds)
           and (case when p.id is null then not m.deleted

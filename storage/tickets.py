@@ -304,7 +304,7 @@ RECORDED: LiteralString = """
   cross join lateral jsonb_array_elements(
     case m.kind when 'message' then t.conversation_history -> 'messages' else t.internal_notes -> 'notes' end
   ) as w (word)
-  where w.word ->> 'id' = m.message_id::text
+  where lower(w.word ->> 'id') = m.message_id::text
 """
 
 
@@ -515,7 +515,7 @@ async def newest_word(tx: Transaction, ticket_id: UUID) -> Newest | None:
         from threadesk.messages m join public.tickets t on t.id = m.ticket_id
         cross join lateral (
           select word from jsonb_array_elements(t.conversation_history -> 'messages') as one (word)
-          where word ->> 'id' = m.message_id::text limit 1
+          where lower(word ->> 'id') = m.message_id::text limit 1
         ) as w
         where m.ticket_id = :id and m.kind = 'message' and not m.deleted
         order by m.created_at desc, m.message_id limit 1
@@ -542,9 +542,12 @@ async def waiting_since(tx: Transaction, ticket_id: UUID) -> dt.datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which tickets a list shows. `requested_by`: what a customer may see; `triage_channels`: what an agent may."""
+    """Which tickets a list shows.
 
-    requested_by: UUID | None
+    `requested_by`: the (team, Slack id) whose own tickets are among them; `triage_channels`: what an agent may see.
+    """
+
+    requested_by: tuple[str, str]
     triage_channels: Sequence[str]
     statuses: Sequence[str]
     assignee: UUID | None = None
@@ -560,14 +563,15 @@ async def listed(tx: Transaction, wanted: Wanted, *, limit: int, offset: int) ->
         f"""
         select {TICKET} {FROM}
         where not d.not_a_ticket and t.status = any(:statuses)
-          and (d.requester = cast(:requested_by as uuid) or d.triage_channel = any(:triage_channels))
+          and (d.requester_team = :team and d.requester_slack = :slack or d.triage_channel = any(:triage_channels))
           and (cast(:assignee as uuid) is null or t.assigned_to @> array[cast(:assignee as uuid)])
           and (not :unassigned or coalesce(cardinality(t.assigned_to), 0) = 0)
           and (cast(:tag as text) is null or :tag = any(t.tags))
           and (cast(:priority as text) is null or t.priority = :priority)
         order by {urgency} d.last_activity_at desc, d.number desc limit :limit offset :offset
         """,
-        requested_by=wanted.requested_by,
+        team=wanted.requested_by[0],
+        slack=wanted.requested_by[1],
         triage_channels=list(wanted.triage_channels),
         statuses=list(wanted.statuses),
         assignee=wanted.assignee,
@@ -628,7 +632,7 @@ async def remember_rating(tx: Transaction, ticket_id: UUID) -> None:
         update public.customers c set feedback_history = jsonb_build_object('feedback', (
           select coalesce(jsonb_agg(one order by place), '[]') from (
             select one, place from jsonb_array_elements(coalesce(c.feedback_history -> 'feedback', '[]'))
-              with ordinality as h (one, place) where one ->> 'ticket_id' <> t.id::text
+              with ordinality as h (one, place) where lower(one ->> 'ticket_id') <> t.id::text
             union all select t.feedback || jsonb_build_object('ticket_id', t.id), 1000000000
           ) as kept))
         from public.tickets t

@@ -39,6 +39,7 @@ from storage.tickets import AuthorRole, Ticket, Written
 #: Of a ticket in full, the newest part: so many entries, so many characters of each, so many of all.
 MESSAGES = (20, 1_200, 5_000)
 NOTES = (8, 500, 1_200)
+FIELDS, FIELD = 10, 120
 DESCRIPTION = 800
 UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
 
@@ -74,28 +75,29 @@ def _row(row: Row) -> str:
 def shown(view: Shown, *, link: str | None) -> Message:
     """A whole ticket; of a long conversation the newest part. Notes stand apart, where there are any."""
     ticket = view.ticket
-    about = _about(ticket, view.names)
+    about = _about(view)
     opens = button("Open the thread", Action.OPEN_TICKET, str(ticket.number), url=link) if link else None
     talk, notes = _newest(view.messages, view.names, *MESSAGES), _newest(view.notes, view.names, *NOTES)
-    description = words(_description(view), limit=DESCRIPTION, block_id="description")
+    description = clip(_description(view), DESCRIPTION)
     blocks: list[slack.Block] = [
         header("title", f"#{ticket.number}  {title_of(ticket.title)}"),
         section("ticket", about, opens),
-        *description,
+        *words(description, block_id="description"),
         *_entries("message", talk, len(view.messages) - len(talk)),
     ]
-    said = [f"#{ticket.number} {escape(title_of(ticket.title))}", about, *talk]
+    said = [f"#{ticket.number} {escape(title_of(ticket.title))}", about, description, *talk]
     if notes:
         marked = "🔒 *Internal notes* · customers do not see them"
         blocks += [slack.DividerBlock("notes"), context("internal", marked)]
         blocks += _entries("note", notes, len(view.notes) - len(notes))
         said += [marked, *notes]
-    return message("\n".join(said), blocks)
+    return message("\n".join(filter(None, said)), blocks)
 
 
-def _about(ticket: Ticket, names: Mapping[UUID, str]) -> str:
+def _about(view: Shown) -> str:
+    ticket, names = view.ticket, view.names
     rating = (ticket.feedback or {}).get("rating")
-    status = f"*{STATUS[ticket.status]}*" + (", not a ticket" if ticket.not_a_ticket else "")
+    status = f"*{STATUS[ticket.status]}*" + (", not a ticket" if ticket.not_a_ticket and view.for_agent else "")
     requester = names.get(ticket.requester) if ticket.requester else None
     lines: list[list[str | None]] = [
         [status, PRIORITY[ticket.priority], f"rated {stars(rating)}" if rating else None],
@@ -109,6 +111,7 @@ def _about(ticket: Ticket, names: Mapping[UUID, str]) -> str:
             f"last activity {date(ticket.last_activity_at)}",
         ],
         [tags_of(ticket.tags)],
+        [clip(escape(one_line(f"{name}: {value}")), FIELD) for name, value in list(view.fields.items())[:FIELDS]],
     ]
     return "\n".join(line for line in map(facts, lines) if line)
 

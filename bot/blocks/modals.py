@@ -49,7 +49,7 @@ def reply(number: int, title: str, seen: str | None, words: str = "", warning: s
     `seen`: the id of the newest message that the agent could see. `warning`: why it was not sent at once.
     """
     blocks = [
-        section("warning", f"⚠️ {escape(warning)}") if warning else _about(title),
+        section("warning", f"⚠️ {clip(escape(warning), 500)}") if warning else _about(title),
         _input(Field.WORDS, "Reply", _text(Field.WORDS, words), hint="The customer sees it, under your name."),
     ]
     return _form(f"Reply to #{number}", "Send", Callback.REPLY, blocks, number=number, seen=seen)

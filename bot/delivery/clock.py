@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from uuid import UUID
 
 import structlog
 
@@ -32,17 +33,26 @@ class Clock:
             try:
                 wait = await self.strike()
             except DatabaseAway as error:
-                log.warning("the database cannot be reached", error=repr(error))
+                log.warning("the database cannot be reached", error=str(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
+
+    async def _send(self, ticket_id: UUID) -> None:
+        try:
+            async with self._services.transaction() as tx:
+                await work.send_due_replies(tx, ticket_id)
+        except DatabaseAway:
+            raise
+        except Exception:
+            # Whatever is wrong with one ticket must not hold back the replies of the others.
+            log.exception("a reply that is due could not be sent", ticket=str(ticket_id))
 
     async def strike(self) -> float:
         """Does everything that is due; returns the seconds until more may be."""
         async with self._services.transaction() as tx:
             due = await replies.due(tx)
         for ticket_id in due:
-            async with self._services.transaction() as tx:
-                await work.send_due_replies(tx, ticket_id)
+            await self._send(ticket_id)
         async with self._services.transaction() as tx:
             next_due = await replies.next_due(tx)
         if next_due is None:

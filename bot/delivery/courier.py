@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -27,16 +27,18 @@ from bot.services import Services
 from bot.tickets import views
 from storage import notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
-from storage.engine import DatabaseAway
+from storage.engine import DatabaseAway, Transaction
 from storage.notices import Notice
 from storage.showing import Lease, Mark
 
 log = structlog.get_logger(__name__)
 
 EVENT_TYPE = "threadesk_message"
-LEASE_SECONDS = 60.0
+#: Longer than a call can take; what a killed process was doing in a channel waits so long for the next one.
+LEASE_SECONDS = 15.0
 AT_ONCE = 8
 IDLE_SECONDS = 5.0
+RETRY_SECONDS = 1.0
 CLOSED_CHANNEL_SECONDS = 60.0
 #: chat.update is limited by method and workspace, to 50 a minute and somewhat more for a moment:
 #: https://docs.slack.dev/apis/web-api/rate-limits
@@ -65,8 +67,8 @@ class Courier:
                 try:
                     wait = await self._round()
                 except DatabaseAway as error:
-                    log.warning("the database cannot be reached", error=repr(error))
-                    wait = 1.0
+                    log.warning("the database cannot be reached", error=str(error))
+                    wait = RETRY_SECONDS
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait)
             listening.cancel()
@@ -75,9 +77,9 @@ class Courier:
     async def _listen(self) -> None:
         """Wakes the courier when a transaction has marked something."""
         while True:
-            with contextlib.suppress(*DatabaseAway):
+            with contextlib.suppress(DatabaseAway):
                 await self._listen_once()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen_once(self) -> None:
         connection = await self._services.database.connect()
@@ -111,15 +113,14 @@ class Courier:
         try:
             await self._one(lease)
         except DatabaseAway as error:
-            log.warning("the database went away under the courier", lane=lease.lane, error=repr(error))
-            await asyncio.sleep(1.0)
+            log.warning("the database went away under the courier", lane=lease.lane, error=str(error))
         except Exception:
             # Whatever is wrong with one ticket must not stop the others: its lane rests and goes on with the next.
             log.exception("the courier could not serve a lane", lane=lease.lane)
             await self._set_aside(lease)
 
     async def _set_aside(self, lease: Lease) -> None:
-        with contextlib.suppress(*DatabaseAway):
+        with contextlib.suppress(DatabaseAway):
             async with self._services.transaction() as tx:
                 match await showing.head(tx, lease.lane):
                     case Mark() as mark:
@@ -160,32 +161,35 @@ class Courier:
             return
 
         async with services.transaction() as tx:
+            if not await showing.renew(tx, lease, seconds=LEASE_SECONDS):
+                return
             step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
             if step is None:
                 await showing.shown(tx, mark)
                 await showing.release(tx, lease, rest=0)
                 return
-            if step.act != "post" and mark.update_at is None:
-                wait = await showing.place_in_budget(
-                    tx, "chat.update", every=UPDATE_EVERY * services.pace, burst=UPDATE_BURST
-                )
-                if wait > 0:
-                    await showing.put_off(tx, mark, wait, reserved=True)
-                    await showing.release(tx, lease, rest=0)
-                    return
+            if step.act != "post" and (wait := await self._until_update(tx, mark)) > 0:
+                await showing.put_off(tx, mark, wait, reserved=True)
+                await showing.release(tx, lease, rest=0)
+                return
             begun = None
             if step.act == "post":
                 begun = await showing.begin_post(tx, mark.ticket_id, mark.side, step.slot, step.channel, step.thread_ts)
         await self._take(lease, mark, step, begun)
 
+    async def _until_update(self, tx: Transaction, mark: Mark) -> float:
+        """Seconds until this ticket's place in the budget of updates, which it takes now if it has none."""
+        if mark.update_at is not None:
+            return (mark.update_at - tx.now).total_seconds()
+        every = UPDATE_EVERY * self._services.pace
+        return await showing.place_in_budget(tx, "chat.update", every=every, burst=UPDATE_BURST)
+
     async def _take(self, lease: Lease, mark: Mark, step: Step, begun: tuple[UUID, dt.datetime | None] | None) -> None:
         posted_id = begun[0] if begun else step.posted.id if step.posted else None
         assert posted_id is not None
         try:
-            if begun:
-                place = await self._post(step, posted_id, begun[1])
-            else:
-                place = await self._change(step)
+            async with _in_time():
+                place = await (self._post(step, posted_id, begun[1]) if begun else self._change(step))
         except RateLimited as limited:
             await self._limited(lease, mark, step, posted_id, limited.seconds)
         except Unclear as unclear:
@@ -268,7 +272,7 @@ class Courier:
                     await showing.mark(tx, mark.ticket_id)
                 case _:
                     pass
-            await showing.go_on(tx, mark)
+            await showing.go_on(tx, mark, updated=step.act != "post")
             await showing.release(tx, lease, rest=self._services.pace if step.act == "post" else 0)
 
     async def _put_off(self, lease: Lease, mark: Mark, seconds: float, *, failed: bool = False) -> None:
@@ -307,11 +311,11 @@ class Courier:
                 await self._say_parked(tx, mark, step, f"parked:{posted_id}", error)
             await showing.release(tx, lease, rest=0)
 
-    async def _say_closed(self, tx: Any, mark: Mark, step: Step, error: str) -> None:
+    async def _say_closed(self, tx: Transaction, mark: Mark, step: Step, error: str) -> None:
         if mark.side == "customer":
             await self._say_parked(tx, mark, step, f"closed:{step.channel}:{mark.ticket_id}", error)
 
-    async def _say_parked(self, tx: Any, mark: Mark, step: Step, key: str, error: str) -> None:
+    async def _say_parked(self, tx: Transaction, mark: Mark, step: Step, key: str, error: str) -> None:
         """Tells the agents, in the ticket's triage thread, that something does not reach Slack."""
         ticket = await tickets.by_id(tx, mark.ticket_id)
         card = (await showing.posted(tx, mark.ticket_id)).get(("triage", "card"))
@@ -329,9 +333,12 @@ class Courier:
 
     async def _tell(self, lease: Lease, notice: Notice) -> None:
         async with self._services.transaction() as tx:
+            if not await showing.renew(tx, lease, seconds=LEASE_SECONDS):
+                return
             await notices.attempt(tx, notice.id)
         try:
-            ts = await self._deliver(notice)
+            async with _in_time():
+                ts = await self._deliver(notice)
         except RateLimited as limited:
             await self._later(lease, notice, limited.seconds, known_unsent=True)
         except Unclear:
@@ -379,6 +386,16 @@ class Courier:
             await showing.release(tx, lease, rest=0)
 
 
+@contextlib.asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Ends a call while its lease still holds."""
+    try:
+        async with asyncio.timeout(LEASE_SECONDS * 0.8):
+            yield
+    except TimeoutError as error:
+        raise Unclear("no answer in time") from error
+
+
 def _backoff(attempts: int) -> float:
     """Seconds until the next attempt: doubling, at most five minutes, never in step with others."""
     return min(300.0, 2.0**attempts) * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load, keeps no secret
@@ -395,7 +412,7 @@ def _what(slot: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _task(work: Coroutine[Any, Any, None]) -> Any:
+async def _task(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(work)
     try:
         yield task

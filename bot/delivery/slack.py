@@ -6,10 +6,10 @@ from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
-from slack_sdk.http_retry.builtin_async_handlers import AsyncServerErrorRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler, AsyncServerErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-CALL_SECONDS = 10
+CALL_SECONDS = 8
 
 #: The channel is closed to the desk, not the message to the channel: nothing can be posted there for the time being.
 CHANNEL_CLOSED = frozenset(
@@ -54,9 +54,10 @@ def client(token: str, api_url: str) -> AsyncWebClient:
 
 
 def patient_client(token: str, api_url: str) -> AsyncWebClient:
-    """For questions only, which may be asked again."""
+    """For the questions at start, which may be asked again and for whose answers one may wait."""
     patient = AsyncWebClient(token=token, base_url=api_url, timeout=CALL_SECONDS)
     patient.retry_handlers.append(AsyncServerErrorRetryHandler(max_retry_count=2))
+    patient.retry_handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=10))
     return patient
 
 

@@ -51,8 +51,8 @@ def _sentence(error: Exception) -> str:
             return error.sentence
         case grammar.Misunderstood():
             return str(error)
-        case _ if isinstance(error, DatabaseAway):
-            log.warning("the database cannot be reached", error=repr(error))
+        case DatabaseAway():
+            log.warning("the database cannot be reached", error=str(error))
             return AWAY
         case _:
             reference = secrets.token_hex(4)
@@ -69,7 +69,7 @@ def _form(error: Exception, view: Mapping[str, Any]) -> BoltResponse:
     if not problems and field is not None:
         problems = {field: _sentence(error)}
     if not problems:
-        return _json({"response_action": "update", "view": modals.result(_sentence(error))})
+        return _json({"response_action": "update", "view": modals.result(escape(_sentence(error)))})
     return _json({"response_action": "errors", "errors": problems})
 
 

@@ -14,7 +14,7 @@ from bot.blocks import modals
 from bot.blocks.ids import Callback
 from bot.listeners.buttons import presser
 from bot.services import Services
-from bot.tickets import forms, work
+from bot.tickets import forms, text, work
 from bot.tickets.errors import Overtaken, Refused
 from storage import tickets
 from storage.engine import Transaction
@@ -40,10 +40,10 @@ def register(app: AsyncApp, services: Services) -> None:
         await work.open_new(tx, services.desk, person, about.get("channel"), request)
 
     async def note(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.WordsForm) -> None:
-        await work.note(tx, person, number(about), text_typed(form.words))
+        await work.note(tx, person, number(about), text.encoded(form.words))
 
     async def close(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.CloseForm) -> None:
-        await work.close(tx, person, number(about), text_typed(form.comment) if form.comment else None)
+        await work.close(tx, person, number(about), text.encoded(form.comment) if form.comment else None)
 
     async def edit(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.EditForm) -> None:
         fields = work.Fields(form.title, form.priority, form.tags, form.assignees)
@@ -69,7 +69,7 @@ def _reply(app: AsyncApp, services: Services) -> None:
             async with services.answering() as tx:
                 person = await presser(services, tx, body)
                 if await tickets.act_once(tx, f"view:{view['id']}"):
-                    await work.reply(tx, services.desk, person, number(about), text_typed(filled.words), seen=seen)
+                    await work.reply(tx, services.desk, person, number(about), text.encoded(filled.words), seen=seen)
         except Overtaken as overtaken:
             async with services.answering() as tx:
                 ticket = await tickets.by_number(tx, number(about))
@@ -113,8 +113,3 @@ def number(about: Mapping[str, Any]) -> int:
     if not isinstance(found, int):
         raise Refused("This form belongs to no ticket. Open it again.")
     return found
-
-
-def text_typed(words: str) -> str:
-    """What a plain-text input holds, as Slack would encode it in a message."""
-    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -26,5 +26,5 @@ def register(app: AsyncApp, services: Services) -> None:
 
 
 def _is_command(arrived: MessageArrived, services: Services) -> bool:
-    """One that begins with the desk's mention arrives as `app_mention` too, and is obeyed there. In a DM it does not."""
+    """One that begins with the mention of the desk arrives as `app_mention` too, but in a DM, and is obeyed there."""
     return not arrived.direct and text.first_mention(arrived.text, services.desk.bot_user) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Refused(Exception):  # noqa: N818 - not a fault of anybody's: the rules say no
-    """An operation that the rules do not allow. `sentence` is shown to the person, privately.
+    """An operation that the rules do not allow. `sentence`, plain text, is shown to the person, privately.
 
     `field`: the input of a form that the sentence is about.
     """

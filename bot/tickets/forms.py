@@ -26,7 +26,7 @@ def _wrong(sentence: str) -> PydanticCustomError:
 
 
 def _stripped(value: Any) -> Any:
-    return clean(value).strip() if isinstance(value, str) else value
+    return clean(value).strip() if isinstance(value, str) else value or ""
 
 
 def _none_if_blank(value: Any) -> Any:
@@ -78,6 +78,8 @@ Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(
 Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
 Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
 Tags = Annotated[tuple[str, ...], BeforeValidator(_tags)]
+#: Slack sends null for an input that was emptied, and nothing for one that the form did not have.
+_emptied = BeforeValidator(lambda value: "" if value is None else value)
 
 
 class _Form(BaseModel):
@@ -88,9 +90,7 @@ class NewTicketForm(_Form):
     """`customer`: the Slack id of the one for whom an agent opens it."""
 
     title: Title
-    description: Annotated[
-        str, BeforeValidator(lambda value: _stripped(value or "")), _at_most(WORDS_LENGTH, "The description")
-    ] = ""
+    description: Annotated[str, BeforeValidator(_stripped), _at_most(WORDS_LENGTH, "The description")] = ""
     priority: Priority = "medium"
     customer: str | None = None
 
@@ -109,9 +109,9 @@ class EditForm(_Form):
     """`title` and `tags` are None where the form did not offer them, because it could not show them unharmed:
     they stay as they are. `assignees` are Slack ids."""
 
-    title: Title | None = None
+    title: Annotated[Title | None, _emptied] = None
     priority: Priority
-    tags: Tags | None = None
+    tags: Annotated[Tags | None, _emptied] = None
     assignees: tuple[str, ...] = ()
 
 
@@ -132,5 +132,5 @@ def _sentence(field: str, kind: str, message: str) -> str:
     if kind == "sentence":
         return message
     if kind == "missing":
-        return f"The {field} is missing."
+        return "This is missing."
     return "Choose low, medium or high." if field == "priority" else f"This cannot be the {field}."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
@@ -53,7 +54,7 @@ async def listed(
     found = await tickets.listed(
         tx,
         Wanted(
-            requested_by=person.user_id,
+            requested_by=(person.team_id, person.slack_id),
             triage_channels=sorted(person.agent_of),
             statuses=STATUSES[wanted.status],
             assignee=assignee,
@@ -73,7 +74,7 @@ async def _assignee(tx: Transaction, desk: Desk, person: Person, wanted: grammar
         case grammar.Person(slack_id):
             known = await people.find(tx, desk.team_id, slack_id)
             if known is None:
-                raise Refused(f"<@{slack_id}> has no tickets.")
+                raise Refused("This person has no tickets.")
             return known.user_id
         case "mine" if person.agent_of:
             return person.user_id
@@ -90,17 +91,23 @@ async def names_on(tx: Transaction, found: list[Ticket]) -> dict[UUID, str]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A ticket in full. `notes` is empty for whoever is no agent for it."""
+    """A ticket in full. `notes` and `fields` (its custom fields) are empty for whoever is no agent for it."""
 
     ticket: Ticket
     messages: tuple[Written, ...]
     notes: tuple[Written, ...]
     names: dict[UUID, str]
+    for_agent: bool = False
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        return self.ticket.custom_fields if self.for_agent else {}
 
 
 async def shown(tx: Transaction, person: Person, number: int) -> Shown:
     ticket = await work.find(tx, person, number, Operation.READ)
-    written = await tickets.conversation(tx, ticket.id, notes=may(person, ticket, Operation.READ_NOTES))
+    is_agent = may(person, ticket, Operation.READ_NOTES)
+    written = await tickets.conversation(tx, ticket.id, notes=is_agent)
     authors = {UUID(one.word["created_by"]) for one in written if one.word.get("created_by")}
     known = await people.with_user_ids(tx, authors)
     return Shown(
@@ -108,6 +115,7 @@ async def shown(tx: Transaction, person: Person, number: int) -> Shown:
         tuple(one for one in written if one.kind == "message"),
         tuple(one for one in written if one.kind == "note"),
         {user_id: one.name for user_id, one in known.items() if one.name} | await names_on(tx, [ticket]),
+        is_agent,
     )
 
 

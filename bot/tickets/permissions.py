@@ -39,8 +39,11 @@ ALLOWED: dict[Relation, frozenset[Operation]] = {
 
 
 def relation(person: Person, ticket: Ticket) -> Relation:
-    """An agent acts as a customer on a ticket that they requested themselves."""
-    if ticket.requester is not None and ticket.requester == person.user_id:
+    """An agent acts as a customer on a ticket that they requested themselves.
+
+    The requester is known by who they are in Slack, never by an e-mail that their profile may share with another.
+    """
+    if (ticket.requester_team, ticket.requester_slack) == (person.team_id, person.slack_id):
         return Relation.REQUESTER
     if ticket.triage_channel in person.agent_of:
         return Relation.AGENT

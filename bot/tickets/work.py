@@ -16,6 +16,8 @@ from storage.people import Person
 from storage.replies import Reply
 from storage.tickets import NewTicket, Origin, Priority, Ticket
 
+#: More would not fit the one message in which the customer gets it.
+REPLY_LENGTH = 7_000
 #: A message or note that was born in the desk: no Slack message of a person's stands behind it.
 FROM_THE_DESK = Origin(None, None, None, None)
 
@@ -58,9 +60,11 @@ async def assign(tx: Transaction, desk: Desk, person: Person, number: int, slack
 async def _agent(tx: Transaction, desk: Desk, ticket: Ticket, slack_id: str) -> Person:
     person = await people.find(tx, desk.team_id, slack_id)
     if person is None or ticket.triage_channel not in person.agent_of:
+        name = (person.name if person else None) or "This person"
         raise Refused(
-            f"<@{slack_id}> is not an agent for this ticket: only full members of this workspace who are in its"
-            " triage channel are. Invite them there first."
+            f"{name} is not an agent for this ticket: only full members of this workspace who are in its"
+            " triage channel are. Invite them there first.",
+            field="assignees",
         )
     return person
 
@@ -181,6 +185,8 @@ async def reply(
     by somebody else. `typed_at`: the (channel, ts) of the message in which it was typed.
     """
     ticket = await find(tx, person, number, Operation.REPLY)
+    if len(words) > REPLY_LENGTH:
+        raise Refused(f"A reply has at most {REPLY_LENGTH:,} characters. Send it in parts, or as a file in the thread.")
     if ticket.channel is None:
         raise Refused(f"The customer of ticket #{number} is not in Slack, so a reply cannot reach them from here.")
     if seen is not None and seen != await tickets.newest_message(tx, ticket.id):

@@ -77,7 +77,7 @@ create table threadesk.desk_tickets (
   closed_at timestamptz,
   last_activity_at timestamptz not null default now()
 );
-comment on column threadesk.desk_tickets.channel is 'where the customer''s thread is; a user id until their DM is known';
+comment on column threadesk.desk_tickets.channel is 'where the customer''s thread is; a user id until the DM is known';
 create index on threadesk.desk_tickets (requester);
 create index on threadesk.desk_tickets (requester_team, requester_slack);
 create index on threadesk.desk_tickets (last_activity_at);
@@ -247,9 +247,10 @@ WORDS = """
 create function threadesk.moment(written text) returns timestamptz
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  read timestamptz := written;
+  read timestamptz;
 begin
-  -- No endless times and no years that Python does not know.
+  read := written;
+  -- Neither 'infinity' nor a year that Python does not know.
   return case when read between '0001-01-02 00:00+00' and '9999-12-30 00:00+00' then read end;
 exception when others then
   return null;

@@ -19,7 +19,7 @@ BROAD = settings(deadline=None, max_examples=150, suppress_health_check=[HealthC
 
 views_of_modals: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.builds(lambda title, agent: modals.new_ticket(title, channel="C1", for_customer=agent), anything, st.booleans()),
-    st.builds(modals.reply, numbers, anything, st.none() | st.uuids().map(str), anything),
+    st.builds(modals.reply, numbers, anything, st.none() | st.uuids().map(str), anything, st.none() | anything),
     st.builds(modals.note, numbers, anything),
     st.builds(modals.close, numbers, anything),
     st.builds(modals.edit, tickets, slack_ids),

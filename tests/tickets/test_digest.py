@@ -282,8 +282,8 @@ async def test_the_backlog_as_it_was_when_the_period_began(desk: Desk) -> None:
 
     found = await desk.digest()
 
-    assert found.backlog_by_status == {"new": Compared(3, 4), "open": Compared(1, 0), "pending": Compared(1, 0)}
-    assert found.backlog_by_priority == {"high": Compared(2, 1), "medium": Compared(3, 2), "low": Compared(0, 1)}
+    assert found.backlog_by_status == {"new": Compared(4, 4), "open": Compared(1, 0), "pending": Compared(1, 0)}
+    assert found.backlog_by_priority == {"high": Compared(2, 1), "medium": Compared(4, 2), "low": Compared(0, 1)}
 
 
 async def test_the_last_rating_of_a_ticket_counts(desk: Desk) -> None:

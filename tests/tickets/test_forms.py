@@ -57,7 +57,7 @@ def test_several_problems_are_told_at_once() -> None:
         "description": "The description is too long: at most 3,000 characters, it has 3,001.",
         "priority": "Choose low, medium or high.",
     }
-    assert refused(WordsForm) == {"words": "The words is missing."}
+    assert refused(WordsForm) == {"words": "This is missing."}
 
 
 def test_a_blank_comment_is_none() -> None:
@@ -97,6 +97,13 @@ def test_what_cannot_be_a_tag_is_named(typed: str, sentence: str) -> None:
 def test_what_an_edit_form_did_not_show_is_none() -> None:
     form = EditForm.model_validate({"priority": "high", "assignees": ["U1"]})
     assert (form.title, form.tags, form.assignees) == (None, None, ("U1",))
+
+
+def test_what_was_emptied_is_empty() -> None:
+    assert EditForm.model_validate({"priority": "high", "tags": None}).tags == ()
+    assert refused(EditForm, title=None, priority="high") == {"title": "The title has no words."}
+    assert refused(NewTicketForm, title=None) == {"title": "The title has no words."}
+    assert refused(WordsForm, words=None) == {"words": "The message has no words."}
 
 
 def test_what_postgresql_cannot_keep_is_replaced() -> None:

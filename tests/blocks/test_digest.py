@@ -1,0 +1,229 @@
+"""The digest is within Slack's limits at any size, and says in words what its chart shows."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+
+from bot.blocks.digest import digest, duration, without_charts
+from bot.blocks.ids import Action
+from bot.blocks.surface import Message
+from bot.sandbox.blockkit import message_refusals, update_refusals
+from bot.tickets.digest import Compared, Day, Digest, Period, Ratings, period_of
+from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
+from tests.blocks.samples import ADA, AT, GRACE, anything, links, moments
+
+PLACE = Place("C1", "1.1", "G1", "2.2")
+MANY = 2**40
+
+
+def open_card(place: Place) -> str:
+    return f"https://acme.slack.com/archives/{place.triage_channel}/p22"
+
+
+def a_period(name: Any = "week", now: dt.datetime = AT) -> Period:
+    return period_of(name, now, ZoneInfo("Europe/Berlin"))
+
+
+def a_digest(**changes: Any) -> Digest:
+    period = a_period()
+    values: dict[str, Any] = {
+        "period": period,
+        "triage_channels": ("G1",),
+        "opened": Compared(12, 9),
+        "closed": Compared(7, 9),
+        "reopened": Compared(1, 1),
+        "backlog_by_status": {"new": Compared(3, 1), "open": Compared(2, 2), "pending": Compared(0, 1)},
+        "backlog_by_priority": {"high": Compared(1, 0), "medium": Compared(4, 4), "low": Compared(0, 0)},
+        "first_response": Spread(600, 7_800, 9),
+        "resolution": Spread(7_800, 95_000, 7),
+        "ratings": Ratings(2, 3.0, (LowRating(42, 1, "Slow & <rude>\nvery", PLACE),)),
+        "waiting": (Waiting(7, "Printer <!channel>", "Ada", AT, False, PLACE),),
+        "agents": (AgentFigures(GRACE, "Grace Hopper", 3, 2, 5), AgentFigures(ADA, None, 0, 0, 2)),
+        "tags": (TagCount("billing", 3), TagCount("export", 1)),
+        "days": tuple(Day(date, place, 6 - place) for place, date in enumerate(period.dates)),
+    }
+    return Digest(**values | changes)
+
+
+def a_quiet_digest(**changes: Any) -> Digest:
+    none = Compared(0, 0)
+    quiet: dict[str, Any] = {
+        "opened": none,
+        "closed": none,
+        "reopened": none,
+        "backlog_by_status": dict.fromkeys(["new", "open", "pending"], none),
+        "backlog_by_priority": dict.fromkeys(["high", "medium", "low"], none),
+        "first_response": Spread(None, None, 0),
+        "resolution": Spread(None, None, 0),
+        "ratings": Ratings(0, None, ()),
+        "waiting": (),
+        "agents": (),
+        "tags": (),
+        "days": tuple(Day(date, 0, 0) for date in a_period().dates),
+    }
+    return a_digest(**quiet | changes)
+
+
+def block(message: Message, block_id: str) -> dict[str, Any]:
+    return next(one for one in message.blocks if one["block_id"] == block_id)
+
+
+def test_an_ordinary_week(snapshot: SnapshotAssertion) -> None:
+    assert digest(a_digest(), open_card) == snapshot
+
+
+def test_a_quiet_week_is_one_line() -> None:
+    message = digest(a_quiet_digest(), open_card)
+
+    assert [one["block_id"] for one in message.blocks] == ["heading", "about", "happened"]
+    assert block(message, "happened")["text"]["text"].startswith("Nothing was opened")
+
+
+def test_a_quiet_week_still_says_what_waits() -> None:
+    message = digest(a_quiet_digest(waiting=a_digest().waiting), open_card)
+
+    assert block(message, "waiting:7")["accessory"]["action_id"] == Action.CLAIM
+    assert block(message, "waiting:7")["accessory"]["value"] == "7"
+
+
+@pytest.mark.parametrize(("name", "bars"), [("today", 1), ("week", 7), ("month", 15)])
+def test_the_chart_has_a_bar_for_each_day_or_two(name: str, bars: int) -> None:
+    period = a_period(name)
+    days = tuple(Day(date, 1, 2) for date in period.dates)
+
+    message = digest(a_digest(period=period, days=days), open_card)
+
+    opened, closed = block(message, "days")["chart"]["series"]
+    assert len(opened["data"]) == bars
+    assert sum(point["value"] for point in opened["data"]) == len(days)
+    assert sum(point["value"] for point in closed["data"]) == 2 * len(days)
+
+
+def test_the_chart_in_words() -> None:
+    message = digest(a_digest(), open_card)
+    worded = without_charts(message)
+
+    words = block(worded, "days")["text"]["text"]
+    assert "22 Nov: 6 opened, 0 closed" in words
+    assert words in message.text
+    assert [one["block_id"] for one in worded.blocks] == [one["block_id"] for one in message.blocks]
+    assert without_charts(worded) == worded
+
+
+def test_a_mean_never_stands_without_its_count() -> None:
+    message = digest(a_digest(ratings=Ratings(17, 4.25, ())), open_card)
+
+    assert "4.2 of 5 on average, from 17 tickets" in block(message, "happened")["text"]["text"]
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    low = tuple(LowRating(number, 2, "x" * 500, PLACE) for number in range(100))
+    message = digest(a_digest(ratings=Ratings(100, 2.0, low)), open_card)
+
+    lines = block(message, "low")["text"]["text"].splitlines()
+    assert lines[-1] == f"and {100 - len(lines) + 2} more"
+    assert len(lines) > 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "less than 1 min"),
+        (29, "less than 1 min"),
+        (31, "1 min"),
+        (7_800, "2 h 10 min"),
+        (3_600, "1 h"),
+        (86_400, "1 d"),
+        (86_400 + 60, "1 d 1 min"),
+        (30 * 86_400 + 5 * 3_600 + 60, "30 d 5 h"),
+    ],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+counts = st.integers(0, MANY)
+compared = st.builds(Compared, counts, counts)
+seconds = st.none() | st.floats(0, 1e10)
+spreads = st.builds(Spread, seconds, seconds, counts)
+places = st.builds(Place, anything, anything, anything, anything)
+low = st.builds(LowRating, counts, st.integers(1, 2), st.none() | anything, places)
+waiting = st.builds(Waiting, counts, anything, st.none() | anything, moments, st.booleans(), places)
+agents = st.builds(AgentFigures, st.uuids(), st.none() | anything, counts, counts, counts)
+periods = st.builds(
+    a_period,
+    st.sampled_from(["today", "week", "month"]),
+    st.integers(0, 2**32).map(lambda moment: dt.datetime.fromtimestamp(moment, dt.UTC)),
+)
+
+
+@st.composite
+def digests(draw: st.DrawFn) -> Digest:
+    period = draw(periods)
+    many_low = draw(st.lists(low, max_size=3)) * draw(st.integers(1, 50))
+    many_agents = draw(st.lists(agents, max_size=3)) * draw(st.integers(1, 50))
+    return Digest(
+        period=period,
+        triage_channels=tuple(draw(st.lists(anything, max_size=5))),
+        opened=draw(compared),
+        closed=draw(compared),
+        reopened=draw(compared),
+        backlog_by_status=draw(st.fixed_dictionaries(dict.fromkeys(["new", "open", "pending"], compared))),
+        backlog_by_priority=draw(st.fixed_dictionaries(dict.fromkeys(["high", "medium", "low"], compared))),
+        first_response=draw(spreads),
+        resolution=draw(spreads),
+        ratings=Ratings(draw(counts), draw(st.none() | st.floats(1, 5)), tuple(many_low)),
+        waiting=tuple(draw(st.lists(waiting, max_size=5, unique_by=lambda one: one.number))),
+        agents=tuple(many_agents),
+        tags=tuple(draw(st.lists(st.builds(TagCount, anything, counts), max_size=10))),
+        days=tuple(Day(date, draw(counts), draw(counts)) for date in period.dates),
+    )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(digests(), links)
+def test_slack_takes_any_digest_with_and_without_its_chart(view: Digest, link: str | None) -> None:
+    message = digest(view, lambda _: link)
+    for one in (message, without_charts(message)):
+        assert message_refusals(one.text, one.blocks) == []
+        assert update_refusals(one.text, one.blocks) == []
+
+
+def test_the_largest_digest_there_can_be() -> None:
+    number = 2**63 - 1
+    compared_most = Compared(0, number)
+    link = "https://acme.slack.com/" + "x" * 477
+    dates = a_period("month").dates
+    view = a_digest(
+        period=a_period("month"),
+        triage_channels=("G1234567890",) * 50,
+        **dict.fromkeys(["opened", "closed", "reopened"], compared_most),
+        backlog_by_status=dict.fromkeys(["new", "open", "pending"], compared_most),
+        backlog_by_priority=dict.fromkeys(["high", "medium", "low"], compared_most),
+        waiting=tuple(Waiting(number - place, "x" * 999, "x" * 999, AT, False, PLACE) for place in range(5)),
+        ratings=Ratings(number, 1.0, (LowRating(number, 1, "x" * 999, PLACE),) * 99),
+        agents=(AgentFigures(GRACE, "x" * 99, number, number, number),) * 99,
+        tags=(TagCount("x" * 99, number),) * 10,
+        days=tuple(Day(date, number // 9, number // 9) for date in dates),
+    )
+
+    message = digest(view, lambda _: link)
+
+    assert message_refusals(message.text, without_charts(message).blocks) == []
+    assert "16 Nov" in message.text
+
+
+def test_nobody_is_alerted_and_no_link_is_forged() -> None:
+    view = a_digest()
+    forged = replace(view.waiting[0], title="<!here>", requester="<https://evil.test|Ada>")
+    message = digest(replace(view, waiting=(forged,)), open_card)
+
+    words = block(message, "waiting:7")["text"]["text"]
+    assert "<!here" not in words + message.text
+    assert "<https://evil" not in words + message.text
