@@ -42,16 +42,15 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
     """
     from bot import app as desk
     from bot import settings
-    from storage import migrate as migrations
     from storage.embedded import EmbeddedPostgres
 
+    if down and not yes:
+        _give_up("This deletes every ticket. To go on: python -m bot migrate --down --yes")
     try:
         url, folder = settings.load_for_migration()
         async with desk.open_database(url.get_secret_value() if url else None, EmbeddedPostgres(folder)) as database:
             if down:
-                if not yes:
-                    _give_up("This deletes every ticket. To go on: python -m bot migrate --down --yes")
-                await migrations.downgrade(database)
+                await desk.take_away(database)
                 print("The desk's tables are gone.")
             else:
                 print(f"The tables are at version {await desk.bring_up_to_date(database)}.")

@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -82,11 +82,24 @@ async def open_database(url: str | None, folder: EmbeddedPostgres) -> AsyncItera
             await asyncio.to_thread(embedded.stop)
 
 
-async def bring_up_to_date(database: Database) -> str:
+@contextlib.contextmanager
+def _reaching_the_database() -> Iterator[None]:
     try:
-        return await migrate.upgrade(database)
+        yield
+    except migrate.MigrationError as error:
+        raise StartError(str(error)) from None
     except DatabaseAway as error:
         raise StartError(f"The database cannot be reached: {error}. Is DATABASE_URL right and PostgreSQL up?") from None
+
+
+async def bring_up_to_date(database: Database) -> str:
+    with _reaching_the_database():
+        return await migrate.upgrade(database)
+
+
+async def take_away(database: Database) -> None:
+    with _reaching_the_database():
+        await migrate.downgrade(database)
 
 
 @dataclass
@@ -118,7 +131,8 @@ async def running(
     async with open_database(url, EmbeddedPostgres(settings.data_dir)) as database:
         if migrating:
             await bring_up_to_date(database)
-        services = await introduce(settings, database, clock)
+        with _reaching_the_database():
+            services = await introduce(settings, database, clock)
         stop = asyncio.Event()
         # Left in reverse: first no more requests are taken, then what is under way is finished.
         async with _working(services, stop), _serving(settings, services) as port:
@@ -211,6 +225,7 @@ async def _choose_channels(settings: Settings, services: Services, found: dict[s
         await channels.choose_triage(tx, triage.id, triage.name, suspended=None)
         for name in settings.support_channels:
             await channels.choose_support(tx, found[name].id, found[name].name, triage.id)
+        await channels.support_only(tx, [found[name].id for name in settings.support_channels])
 
 
 @asynccontextmanager
@@ -223,7 +238,8 @@ async def _serving(settings: Settings, services: Services) -> AsyncIterator[int]
             await site.start()
         except OSError as error:
             place = f"{settings.host}:{settings.port}"
-            raise StartError(f"HOST, PORT: cannot listen on {place}: {error.strerror}") from None
+            why = str(error.strerror).rpartition(": ")[2]
+            raise StartError(f"HOST, PORT: cannot listen on {place}: {why}") from None
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,15 +21,26 @@ from typing import Any
 
 from bot import app
 from bot.sandbox import Channel, Interaction, Message, Person, Sandbox
+from bot.services import Services
 from bot.settings import Settings
 from bot.tickets import text
+from storage import showing
 from storage.embedded import EmbeddedPostgres
 from storage.engine import Database
 
+MANIFEST = Path(__file__).parent.parent / "manifest.yml"
 SPEED = 10.0
 PATIENCE_SECONDS = 10.0
 UNDO_SECONDS = 1.5
+WIDTH = 100
 NOTE = "Same as last month: the nightly job still holds the lock on exports."
+FIX = "fixed by release 4.2.1"
+
+_DATE = re.compile(r"<!date\^(\d+)\^[^<>]*>")
+_LINK = re.compile(r"<https?://[^<>|]*\|([^<>]*)>")
+_CHANNEL = re.compile(r"<#(\w+)>")
+_MARK = re.compile(r"(?<!\w)([*_])(\S.*?)\1(?!\w)")
+_NUMBER = re.compile(r"#\d+")
 
 
 class StepError(Exception):
@@ -39,20 +51,21 @@ async def play() -> int:
     """Plays the case on standard output; the process's exit status."""
     folder = Path(tempfile.mkdtemp(prefix="threadesk-demo-"))
     postgres = EmbeddedPostgres(folder)
+    _say("Starting PostgreSQL, a Slack workspace on this machine, and the desk …")
     try:
         url = await asyncio.to_thread(postgres.start)
         async with AsyncExitStack() as stack:
-            sandbox = await stack.enter_async_context(Sandbox(Path("manifest.yml"), speed=SPEED))
-            stage = await _set(sandbox)
+            sandbox = await stack.enter_async_context(Sandbox(MANIFEST, speed=SPEED))
+            cast = await _furnish(sandbox)
             running = await stack.enter_async_context(app.running(_settings(sandbox, url)))
             sandbox.deliver_to(f"http://127.0.0.1:{running.port}/slack/events")
-            await _story(stage)
+            await _story(Stage(sandbox, running.services, cast, Transcript(cast)))
             await _print_rows(running.services.database)
-        _say("The case was played to its end. To install Threadesk in your own workspace, see README.md.")
     except StepError as error:
-        _say(f"THE DEMO FAILED: {error}")
+        _say(f"\nTHE DEMO FAILED: {error}")
         return 1
     else:
+        _say("\nThat was the whole case. README.md says how to install Threadesk in your own workspace.")
         return 0
     finally:
         await asyncio.to_thread(postgres.remove)
@@ -76,169 +89,267 @@ def _settings(sandbox: Sandbox, database_url: str) -> Settings:
     return Settings(_env_file=None, **values)
 
 
-@dataclass
-class Stage:
-    """Who and where: Acme's agents Grace and Linus, their customers Ada and Bob of Globex."""
+@dataclass(frozen=True)
+class Cast:
+    """Acme's agents Grace and Linus, their customers Ada and Bob of Globex, and where they meet."""
 
-    sandbox: Sandbox
     grace: Person
     linus: Person
     ada: Person
     bob: Person
+    desk: str
     triage: Channel
     help: Channel
-    shown: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    async def until(self, what: str, happened: Callable[[], Any]) -> Any:
-        """Waits for something that must be seen, printing what is said meanwhile; returns it."""
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while True:
-                    self.show()
-                    if found := happened():
-                        return found
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise StepError(f"{what}: it did not happen within {PATIENCE_SECONDS:g} s") from None
-
-    async def seen(self, channel: Channel, words: str, viewer: Person | None = None) -> Message:
-        """Waits until a channel or one of its threads shows these words."""
-        found = await self.until(f"“{words}” in #{channel.name}", lambda: self.find(channel, words, viewer))
-        assert isinstance(found, Message)
-        return found
-
-    def find(self, channel: Channel, words: str, viewer: Person | None = None) -> Message | None:
-        try:
-            return self.sandbox.find(channel, words, viewer)
-        except LookupError:
-            return None
-
-    def show(self) -> None:
-        """Prints what became visible since the last time."""
-        for channel in (self.help, self.triage):
-            everything = [*channel.posts.values(), *channel.ephemerals]
-            for message in sorted(everything, key=lambda one: one.ts):
-                key = (channel.id, message.ts)
-                if message.subtype not in {None, "file_share", "bot_message"} or self.shown.get(key) == message.text:
-                    continue
-                _print_message(channel, message, self.names, changed=key in self.shown)
-                self.shown[key] = message.text
 
     @property
-    def names(self) -> dict[str, str]:
-        people = (self.grace, self.linus, self.ada, self.bob, self.sandbox.bot)
-        return {person.id: person.name for person in people}
+    def names(self) -> Mapping[str, str]:
+        return {self.desk: "desk"} | {one.id: one.name for one in (self.grace, self.linus, self.ada, self.bob)}
 
 
-async def _set(sandbox: Sandbox) -> Stage:
+async def _furnish(sandbox: Sandbox) -> Cast:
     globex = sandbox.add_team("Globex")
     grace = sandbox.add_person("Grace Hopper", email="grace@acme.example")
     linus = sandbox.add_person("Linus Pauling", email="linus@acme.example")
     ada = sandbox.add_person("Ada Lovelace", team=globex)
     bob = sandbox.add_person("Bob Noyce", team=globex, email="bob@globex.example")
     triage = await sandbox.add_channel("triage", private=True, members=[grace, linus, sandbox.bot])
-    shared = await sandbox.add_channel(
-        "help-globex", shared_with=[globex], members=[grace, linus, ada, bob, sandbox.bot]
-    )
-    return Stage(sandbox, grace, linus, ada, bob, triage, shared)
+    everybody = [grace, linus, ada, bob, sandbox.bot]
+    shared = await sandbox.add_channel("help-globex", shared_with=[globex], members=everybody)
+    return Cast(grace, linus, ada, bob, sandbox.bot.id, triage, shared)
+
+
+@dataclass
+class Transcript:
+    """Prints what the two channels show, once, and later what has changed in it."""
+
+    cast: Cast
+    shown: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def catch_up(self) -> None:
+        """Prints what became visible since the last time: what is new, then what changed."""
+        new: list[Message] = []
+        changed: list[Message] = []
+        for channel in (self.cast.help, self.cast.triage):
+            for message in (*channel.posts.values(), *channel.ephemerals):
+                before = self.shown.get((channel.id, message.ts))
+                if message.subtype in {None, "file_share", "bot_message"} and before != self._lines(message):
+                    (new if before is None else changed).append(message)
+        for message in sorted(new, key=lambda one: one.ts):
+            self._print(message, f"{datetime.fromtimestamp(float(message.ts), UTC):%H:%M:%S}", [])
+        for message in sorted(changed, key=lambda one: one.ts):
+            self._print(message, f"{datetime.now(UTC):%H:%M:%S}", self.shown[message.channel.id, message.ts])
+
+    def _print(self, message: Message, at: str, before: list[str]) -> None:
+        """A new message whole; of one that changed its first line, to know it by, and what is new in it."""
+        lines = self._lines(message)
+        author = message.username or self.cast.names[message.author.id if message.author else self.cast.desk]
+        remark = ", changed in place" if before else ""
+        if message.only_for:
+            remark = f", to {self.cast.names[message.only_for]} alone"
+        _say(f"{at}  {self._place(message)} · {author}{remark}")
+        for place, line in enumerate(lines):
+            if place == 0 or line not in before:
+                _say(_wrapped(line, " " * 10, " " * 12))
+        self.shown[message.channel.id, message.ts] = lines
+
+    def _place(self, message: Message) -> str:
+        channel = message.channel
+        if not message.is_reply or message.thread_ts is None:
+            return f"#{channel.name}"
+        thread = [channel.posts[message.thread_ts], *channel.replies(message.thread_ts)]
+        of_desk = (one.text for one in thread if one.author is not None and one.author.id == self.cast.desk)
+        number = next((found[0] for said in of_desk if (found := _NUMBER.search(said))), None)
+        return f"#{channel.name}, thread" + (f" of {number}" if number else "")
+
+    def _lines(self, message: Message) -> list[str]:
+        """A message as it looks in Slack. People's is its text; the desk's are its blocks."""
+        by_person = message.author is not None and message.author.id != self.cast.desk
+        said = [message.text] if by_person else [words for block in message.blocks for words in _said(block)]
+        return [line for words in said or [message.text] for line in self._plain(words).splitlines()]
+
+    def _plain(self, mrkdwn: str) -> str:
+        channels = {one.id: one.name for one in (self.cast.triage, self.cast.help)}
+        words = _DATE.sub(lambda found: f"{datetime.fromtimestamp(int(found[1]), UTC):%H:%M:%S}", mrkdwn)
+        words = _CHANNEL.sub(lambda found: f"#{channels.get(found[1], found[1])}", _LINK.sub(r"\1 ↗", words))
+        return text.readable(_MARK.sub(r"\2", words), self.cast.names)
+
+
+def _said(block: Mapping[str, Any]) -> Iterator[str]:
+    """What one block of the desk says; https://docs.slack.dev/reference/block-kit/blocks"""
+    match block["type"]:
+        case "header" | "section":
+            yield block["text"]["text"]
+            yield from _buttons([block["accessory"]] if "accessory" in block else [])
+        case "context":
+            yield " ".join(element["text"] for element in block["elements"])
+        case "actions":
+            yield from _buttons(block["elements"])
+        case "data_visualization":
+            values = (f"{one['name']} {[point['value'] for point in one['data']]}" for one in block["chart"]["series"])
+            yield f"📊 {block['title']}: {', '.join(values)}"
+        case other:
+            raise StepError(f"the demo cannot print a {other} block")
+
+
+def _buttons(elements: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    if labels := [f"[{one['text']['text']}]" for one in elements if one["type"] == "button"]:
+        yield " ".join(labels)
+
+
+@dataclass
+class Stage:
+    """Where the story is played: its steps wait until they are seen."""
+
+    sandbox: Sandbox
+    services: Services
+    cast: Cast
+    transcript: Transcript
+
+    async def until(self, what: str, happened: Callable[[], Awaitable[Any]]) -> Any:
+        """Waits for something, printing what is said meanwhile; returns it."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not (found := await happened()):
+                    self.transcript.catch_up()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise StepError(f"{what}: it did not happen within {PATIENCE_SECONDS:g} s") from None
+        self.transcript.catch_up()
+        return found
+
+    async def seen(self, channel: Channel, words: str, *, thread: Message | None = None) -> Message:
+        """Waits until a channel, or one thread in it, shows these words."""
+
+        async def shown() -> Message | None:
+            posts = self.sandbox.messages(channel, thread_ts=thread.ts) if thread else channel.posts.values()
+            return next((one for one in posts if words in one.text), None)
+
+        found = await self.until(f"“{words}” in #{channel.name}", shown)
+        assert isinstance(found, Message)
+        return found
+
+    async def scene(self, words: str) -> None:
+        """Begins the next scene, when all of the last one has been seen."""
+        await self.at_rest()
+        _say(f"\n── {words}\n")
+
+    async def act(self, step: str, acting: Awaitable[Interaction]) -> None:
+        """Somebody presses, types or sends something; the desk must answer in time and without an error."""
+        _say(f"▸ {step}")
+        done = await acting
+        if not done.ok:
+            raise StepError(f"{step}: the desk answered {done.status} {done.error or done.errors}")
+
+    async def at_rest(self) -> None:
+        """Waits until Slack shows everything that the tables say."""
+
+        async def nothing_waits() -> bool:
+            await self.sandbox.settled()
+            async with self.services.transaction() as tx:
+                return await showing.seconds_to_next(tx) is None
+
+        await self.until("Slack shows everything", nothing_waits)
 
 
 async def _story(stage: Stage) -> None:
-    grace, linus, ada, bob = stage.grace, stage.linus, stage.ada, stage.bob
+    await stage.scene("Ada and Bob of Globex ask for help in the channel that Globex shares with Acme.")
+    problem = await stage.cast.ada.post(stage.cast.help, "The CSV export fails with error 500 since this morning")
+    await stage.seen(stage.cast.triage, "The CSV export fails")
+    question = await stage.cast.bob.post(stage.cast.help, "How do I add a seat to our plan?")
+    await stage.seen(stage.cast.triage, "How do I add a seat")
 
-    _scene("Ada and Bob of Globex ask for help in the channel they share with Acme. Slack does not show Ada's e-mail.")
-    problem = await ada.post(stage.help, "The CSV export fails with error 500 since this morning :cry:")
-    card = await stage.seen(stage.triage, "The CSV export fails")
-    question = await bob.post(stage.help, "How do I add a seat to our plan?")
-    second = await stage.seen(stage.triage, "How do I add a seat")
+    await _work_on_the_problem(stage, problem)
+    await _answer_the_question(stage, question)
 
-    _scene("Grace claims the first one; Linus leaves a note in its triage thread, which customers never see.")
-    _took(await grace.click(card, action_id="claim"), "Grace presses Claim")
-    await linus.post(stage.triage, NOTE, thread_ts=card.ts)
-    await stage.until("the status message names Grace", lambda: _in_thread(stage, problem, "Grace Hopper"))
+    await stage.scene("Grace asks for the digest that leads get.")
+    digest = stage.cast.grace.command("/ticket", "digest today", channel=stage.cast.triage)
+    await stage.act("Grace types: /ticket digest today", digest)
+    await stage.seen(stage.cast.triage, "Digest: ")
+    await stage.at_rest()
 
-    _scene("Ada adds a detail and corrects it. Triage follows.")
-    detail = await ada.post(stage.help, "It happens with 10 rows too", thread_ts=problem.ts)
-    await stage.seen(stage.triage, "It happens with 10 rows too")
-    await ada.edit(detail, "It happens with 10,000 rows, not with 10")
-    await stage.seen(stage.triage, "10,000 rows, not with 10")
-
-    _scene(f"Grace replies from triage. For {UNDO_SECONDS:g} s she could take it back.")
-    _took(await grace.click(card, action_id="reply"), "Grace opens Reply")
-    _took(await grace.submit({"words": "Sorry, Ada! We have found it; a fix is going out now."}), "Grace sends it")
-    await stage.seen(stage.help, "a fix is going out now")
-    await ada.post(stage.help, "Great, the export is back.", thread_ts=problem.ts)
-    await stage.seen(stage.triage, "the export is back")
-
-    _scene("Grace closes the ticket with a command, Ada rates it.")
-    _took(await grace.command("/ticket", "close 1 fixed by release 4.2.1", channel=stage.triage), "Grace closes #1")
-    asked = await stage.until("the rating question", lambda: _in_thread(stage, problem, "How did we do"))
-    _took(await ada.click(asked, action_id="rate:5"), "Ada presses 5")
-    _took(await ada.submit({"comment": "Quick and friendly."}), "Ada comments")
-
-    _scene("Linus answers Bob with @desk in the triage thread; Bob finds it solved, but slow.")
-    await linus.post(stage.triage, f"{stage.sandbox.bot.mention} claim", thread_ts=second.ts, raw=True)
-    words = f"{stage.sandbox.bot.mention} reply Under Settings, Billing, Seats: press Add."
-    await linus.post(stage.triage, words, thread_ts=second.ts, raw=True)
-    await stage.seen(stage.help, "Under Settings, Billing, Seats")
-    status = await stage.until("the status message", lambda: _in_thread(stage, question, "#2"))
-    _took(await bob.click(status, action_id="solved"), "Bob presses Solved")
-    asked = await stage.until("the rating question", lambda: _in_thread(stage, question, "How did we do"))
-    _took(await bob.click(asked, action_id="rate:2"), "Bob presses 2")
-    _took(await bob.submit({"comment": "It took a while until somebody answered."}), "Bob comments")
-
-    _scene("Grace asks for the digest that leads get.")
-    _took(await grace.command("/ticket", "digest today", channel=stage.triage), "Grace asks for the digest")
-    await stage.seen(stage.triage, "Digest")
-
-    if stage.find(stage.help, NOTE) or stage.find(stage.help, "release 4.2.1"):
+    said = "\n".join(message.text for message in stage.cast.help.posts.values())
+    if NOTE in said or FIX in said:
         raise StepError("a note is visible to customers")
 
 
-def _in_thread(stage: Stage, root: Message, words: str) -> Message | None:
-    thread = stage.sandbox.messages(stage.help, thread_ts=root.ts)
-    return next((one for one in thread if words in one.text), None)
+async def _work_on_the_problem(stage: Stage, problem: Message) -> None:
+    grace, linus, ada = stage.cast.grace, stage.cast.linus, stage.cast.ada
+    triage, card = stage.cast.triage, await stage.seen(stage.cast.triage, "The CSV export fails")
+
+    await stage.scene("Grace claims #1. Linus writes in its triage thread: a note, which customers never see.")
+    await stage.act("Grace presses Claim", grace.click(card, action_id="claim"))
+    await linus.post(triage, NOTE, thread_ts=card.ts)
+    await stage.seen(stage.cast.help, "Grace Hopper is on it", thread=problem)
+
+    await stage.scene("Ada adds a detail and corrects it. Triage follows.")
+    detail = await ada.post(stage.cast.help, "It happens with 10 rows too", thread_ts=problem.ts)
+    await stage.seen(triage, "It happens with 10 rows too", thread=card)
+    await ada.edit(detail, "It happens with 10,000 rows, not with 10")
+    await stage.seen(triage, "10,000 rows, not with 10", thread=card)
+
+    await stage.scene(f"Grace replies from triage. For {UNDO_SECONDS:g} s she could take it back.")
+    await stage.act("Grace presses Reply", grace.click(card, action_id="reply"))
+    words = "Sorry, Ada! We have found it; a fix is going out now."
+    await stage.act("Grace writes her answer and presses Send", grace.submit({"words": words}))
+    await stage.seen(stage.cast.help, words, thread=problem)
+    await ada.post(stage.cast.help, "Great, the export is back.", thread_ts=problem.ts)
+    await stage.seen(triage, "the export is back", thread=card)
+
+    await stage.scene("Grace closes #1 with a comment, which is a note too. Ada rates it.")
+    await stage.act(f"Grace types: /ticket close 1 {FIX}", grace.command("/ticket", f"close 1 {FIX}", channel=triage))
+    asked = await stage.seen(stage.cast.help, "How did we do", thread=problem)
+    await stage.act("Ada presses 5 – great", ada.click(asked, action_id="rate:5"))
+    await stage.act("Ada adds a comment: Quick and friendly.", ada.submit({"comment": "Quick and friendly."}))
 
 
-def _took(interaction: Interaction, step: str) -> None:
-    """The desk has answered in time and without an error."""
-    if interaction.status != 200 or interaction.errors:
-        raise StepError(f"{step}: the desk answered {interaction.status} {interaction.errors or interaction.body}")
-    said = interaction.body.get("text") if isinstance(interaction.body, dict) else None
-    _say(f"   {step}." + (f" The desk, to them alone: {said}" if said else ""))
+async def _answer_the_question(stage: Stage, question: Message) -> None:
+    linus, bob, desk = stage.cast.linus, stage.cast.bob, stage.sandbox.bot.mention
+    triage, card = stage.cast.triage, await stage.seen(stage.cast.triage, "How do I add a seat")
+
+    await stage.scene("Linus claims and answers #2 by mentioning @desk in its triage thread.")
+    await linus.post(triage, f"{desk} claim", thread_ts=card.ts)
+    await linus.post(triage, f"{desk} reply Under Settings, Billing, Seats: press Add.", thread_ts=card.ts)
+    await stage.seen(stage.cast.help, "Under Settings, Billing, Seats", thread=question)
+
+    await stage.scene("Bob says himself that it is solved, and that it was slow.")
+    status = await stage.seen(stage.cast.help, "Ticket #2", thread=question)
+    await stage.act("Bob presses Solved", bob.click(status, action_id="solved"))
+    asked = await stage.seen(stage.cast.help, "How did we do", thread=question)
+    await stage.act("Bob presses 2 – fair", bob.click(asked, action_id="rate:2"))
+    slow = "It took a while until somebody answered."
+    await stage.act(f"Bob adds a comment: {slow}", bob.submit({"comment": slow}))
 
 
 async def _print_rows(database: Database) -> None:
-    _scene("What is in PostgreSQL now")
-    for table in ("tickets", "customers"):
+    _say("\n── What PostgreSQL holds now, for every other program to read")
+    for table, order in {"tickets": "created_at", "customers": "email"}.items():
         async with database.connection() as connection:
             rows = await connection.exec_driver_sql(
-                f"select coalesce(jsonb_agg(to_jsonb(t)), '[]')::text from public.{table} t"
+                f"select row_to_json(t)::text from public.{table} t order by {order}"
             )
-            print(f"public.{table}:")
-            print(json.dumps(json.loads(rows.scalar_one()), indent=2, ensure_ascii=False))
+            for (row,) in rows:
+                _say(f"\npublic.{table}")
+                for column, value in json.loads(row).items():
+                    _print_column(column, value)
 
 
-def _scene(words: str) -> None:
-    print(f"\n── {words}\n", flush=True)
+def _print_column(column: str, value: Any) -> None:
+    """As JSON; the entries of a list inside an object on lines of their own."""
+    lines = [json.dumps(value, ensure_ascii=False)]
+    if isinstance(value, dict) and len(value) == 1:
+        ((key, entries),) = value.items()
+        if isinstance(entries, list) and entries:
+            lines = [f'{{"{key}": [', *(f" {json.dumps(one, ensure_ascii=False)}," for one in entries)]
+            lines[-1] = lines[-1].removesuffix(",") + "]}"
+    for place, line in enumerate(lines):
+        _say(_wrapped(line, f"  {'' if place else column:<23}", " " * 27))
+
+
+def _wrapped(line: str, first: str, then: str) -> str:
+    """Broken at spaces only, so that ids and times stay whole."""
+    wrapper = textwrap.TextWrapper(WIDTH, first, then, break_long_words=False, break_on_hyphens=False)
+    return wrapper.fill(line)
 
 
 def _say(words: str) -> None:
     print(words, flush=True)
-
-
-def _print_message(channel: Channel, message: Message, names: Mapping[str, str], *, changed: bool) -> None:
-    at = datetime.now(UTC) if changed else datetime.fromtimestamp(float(message.ts), UTC)
-    place = f"#{channel.name}" + (" ↳ thread" if message.is_reply else "")
-    author = message.username or (message.author.name if message.author else "desk")
-    remark = ", changed in place" if changed else ", seen by one person only" if message.only_for else ""
-    _say(f"   {at:%H:%M:%S}  {place}  {author}{remark}")
-    for line in text.readable(message.text, names).splitlines():
-        _say(textwrap.fill(line, 110, initial_indent=" " * 13, subsequent_indent=" " * 15))
-    if buttons := " ".join(f"[{label}]" for label in _buttons(message.blocks)):
-        _say(f"{' ' * 13}{buttons}")
-
-
-def _buttons(blocks: Sequence[dict[str, Any]]) -> list[str]:
-    elements = [one for block in blocks for one in (*block.get("elements", ()), block.get("accessory") or {})]
-    return [one["text"]["text"] for one in elements if one.get("type") == "button"]

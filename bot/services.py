@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.tickets.desk import Desk
-from storage.engine import Database, DatabaseAway, Transaction
+from storage.engine import Database, Transaction
 
 #: Slack waits 3 s for the answer to a command, a button or a modal; it must be on its way before.
 ANSWER_SECONDS = 2.5
@@ -35,8 +34,5 @@ class Services:
     @asynccontextmanager
     async def answering(self) -> AsyncIterator[Transaction]:
         """A transaction for somebody who waits for its answer: DatabaseAway when it takes too long."""
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS), self.database.transaction(self.now()) as tx:
-                yield tx
-        except TimeoutError as error:
-            raise DatabaseAway(f"no answer within {ANSWER_SECONDS:g} s") from error
+        async with self.database.transaction(self.now(), within=ANSWER_SECONDS) as tx:
+            yield tx

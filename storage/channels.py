@@ -39,7 +39,8 @@ async def served(tx: Transaction, role: Role) -> list[Channel]:
 
 
 async def default_triage(tx: Transaction) -> Channel | None:
-    return next((channel for channel in await served(tx, "triage") if channel.suspended is None), None)
+    """The triage channel that was chosen last, for tickets of no support channel."""
+    return next((channel for channel in reversed(await served(tx, "triage")) if channel.suspended is None), None)
 
 
 async def choose_triage(tx: Transaction, channel: str, name: str, suspended: str | None) -> None:
@@ -48,7 +49,8 @@ async def choose_triage(tx: Transaction, channel: str, name: str, suspended: str
         insert into threadesk.channels (id, name, role, suspended, chosen_at)
         values (:id, :name, 'triage', :suspended, :now)
         on conflict (id) do update
-          set name = excluded.name, role = 'triage', triage_channel = null, suspended = excluded.suspended
+          set name = excluded.name, role = 'triage', triage_channel = null, suspended = excluded.suspended,
+            chosen_at = excluded.chosen_at
         """,
         id=channel,
         name=name,
@@ -58,18 +60,26 @@ async def choose_triage(tx: Transaction, channel: str, name: str, suspended: str
 
 
 async def choose_support(tx: Transaction, channel: str, name: str, triage_channel: str) -> None:
-    """Makes it a support channel; the mode of one that was chosen before stays."""
+    """Makes it a support channel whose tickets go to that triage channel; the mode of one chosen before stays."""
     await tx.run(
         """
         insert into threadesk.channels (id, name, role, triage_channel, chosen_at)
         values (:id, :name, 'support', :triage, :now)
         on conflict (id) do update set name = excluded.name, role = 'support', suspended = null,
-          triage_channel = coalesce(threadesk.channels.triage_channel, excluded.triage_channel)
+          triage_channel = excluded.triage_channel
         """,
         id=channel,
         name=name,
         triage=triage_channel,
         now=tx.now,
+    )
+
+
+async def support_only(tx: Transaction, chosen: Iterable[str]) -> None:
+    """Serves no other support channels. Tickets that came from others, and their triage channels, stay."""
+    await tx.run(
+        "delete from threadesk.channels where role = 'support' and id <> all(:chosen)",
+        chosen=list(chosen),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 from storage.engine import Transaction
 
@@ -30,6 +30,19 @@ async def remember(
     )
 
 
+async def forget_words(tx: Transaction, channel: str, ts: str) -> None:
+    """Where a message's deletion is known, nothing that is kept of it has words any more."""
+    await tx.run(
+        """
+        update threadesk.early set event = event || '{"text": "", "files": []}'
+        where channel = :channel and ts = :ts and event ->> 'kind' <> 'deleted' and exists (
+          select from threadesk.early d where d.channel = :channel and d.ts = :ts and d.version = 'deleted')
+        """,
+        channel=channel,
+        ts=ts,
+    )
+
+
 async def find(tx: Transaction, channel: str, ts: str) -> dict[str, Any] | None:
     """The message (channel, ts) as it arrived, where it is kept here."""
     found = await tx.run(
@@ -51,11 +64,19 @@ async def answers(tx: Transaction, channel: str, root: str) -> list[dict[str, An
     return list(found.scalars())
 
 
-async def take(tx: Transaction, channel: str, awaited: str) -> list[dict[str, Any]]:
-    """What waited for (channel, awaited), oldest message first, each message before its edits; kept no longer."""
+async def take(tx: Transaction, channel: str, awaited: str, *, if_recorded: bool = False) -> list[dict[str, Any]]:
+    """What waited for (channel, awaited), oldest message first, each message before its edits; kept no longer.
+
+    `if_recorded`: nothing is taken when (channel, awaited) is no message of a ticket.
+    """
+    recorded: LiteralString = (
+        "and exists (select from threadesk.messages where channel = :channel and ts = :awaited)" if if_recorded else ""
+    )
     found = await tx.run(
-        """
-        with taken as (delete from threadesk.early where channel = :channel and awaits = :awaited returning *)
+        f"""
+        with taken as (
+          delete from threadesk.early where channel = :channel and awaits = :awaited {recorded} returning *
+        )
         select event from taken order by ts, version
         """,
         channel=channel,

@@ -73,16 +73,19 @@ async def backlog(tx: Transaction, triage: Sequence[str], at: dt.datetime) -> li
     found = await tx.run(
         f"""
         with changed as (
-          select distinct on (l.ticket_id, l.what) l.ticket_id, l.what, l.before #>> '{{}}' as earlier
-          from threadesk.ledger l where l.what in ('status', 'priority') and l.at >= :at
-          order by l.ticket_id, l.what, l.id
+          select l.ticket_id, bool_or(l.what = 'opened') as opened_later,
+            (array_agg(l.before #>> '{{}}' order by l.id) filter (where l.what = 'status'))[1] as status,
+            (array_agg(l.before #>> '{{}}' order by l.id) filter (where l.what = 'priority'))[1] as priority
+          from threadesk.ledger l where l.what in ('opened', 'status', 'priority') and l.at >= :at
+          group by l.ticket_id
         ), stood as (
-          select coalesce(s.earlier, t.status) as status, coalesce(p.earlier, t.priority) as priority
+          select t.status, t.priority
           from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
-          left join changed s on s.ticket_id = t.id and s.what = 'status'
-          left join changed p on p.ticket_id = t.id and p.what = 'priority'
-          where {COUNTED} and not exists (
-            select from threadesk.ledger o where o.ticket_id = t.id and o.what = 'opened' and o.at >= :at)
+          where {COUNTED} and t.status <> 'closed' and t.id not in (select ticket_id from changed)
+          union all
+          select coalesce(c.status, t.status), coalesce(c.priority, t.priority)
+          from changed c join threadesk.desk_tickets d using (ticket_id) join public.tickets t on t.id = c.ticket_id
+          where {COUNTED} and not c.opened_later
         )
         select status, priority, count(*) as tickets from stood where status <> 'closed' group by status, priority
         """,

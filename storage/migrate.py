@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from storage.engine import Database
 
 #: Any number will do, as long as no other program takes the same advisory lock.
 LOCK = 7_748_211_903
 FOLDER = Path(__file__).resolve().parent.parent / "migrations"
+
+
+class MigrationError(Exception):
+    """Why the tables are not up to date, as a sentence; nothing was changed."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -33,12 +39,18 @@ def _applied(connection: Connection) -> str | None:
 
 
 async def upgrade(database: Database) -> str:
-    """Runs what is missing; says what the database is at now. Empty databases, adopted ones and current ones alike."""
-    async with database.connection() as connection, connection.begin():
-        await connection.exec_driver_sql(f"select pg_advisory_xact_lock({LOCK})")
-        await connection.exec_driver_sql("create schema if not exists threadesk")
-        await connection.run_sync(lambda c: command.upgrade(_config(c), "head"))
-        return await connection.run_sync(_applied) or ""
+    """Runs what is missing; says what the database is at now. MigrationError when PostgreSQL refuses."""
+    try:
+        async with database.connection() as connection, connection.begin():
+            await connection.exec_driver_sql(f"select pg_advisory_xact_lock({LOCK})")
+            await connection.exec_driver_sql("create schema if not exists threadesk")
+            await connection.run_sync(lambda c: command.upgrade(_config(c), "head"))
+            return await connection.run_sync(_applied) or ""
+    except (asyncpg.PostgresError, DBAPIError) as error:
+        why = str(getattr(error, "orig", None) or error)
+        raise MigrationError(
+            f"The database's tables could not be brought up to date: {why}. Nothing was changed."
+        ) from error
 
 
 async def downgrade(database: Database) -> None:

@@ -65,8 +65,10 @@ async def add(
 
 
 async def attempt(tx: Transaction, notice_id: UUID) -> None:
+    """Notes that it is about to be sent. The first attempt without a known end is where a look for it must begin."""
     await tx.run(
-        "update threadesk.notices set attempted_at = clock_timestamp(), attempts = attempts + 1 where id = :id",
+        "update threadesk.notices set attempted_at = coalesce(attempted_at, clock_timestamp()), attempts = attempts + 1"
+        " where id = :id",
         id=notice_id,
     )
 

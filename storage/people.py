@@ -189,6 +189,26 @@ async def become(tx: Transaction, person: Person, user_id: UUID) -> None:
     )
 
 
+async def refile(tx: Transaction, person: Person, team_id: str) -> None:
+    """Files a person under the company that Slack says is theirs, when they were met under another one."""
+    keys = {"old": person.team_id, "slack": person.slack_id}
+    known = await find(tx, team_id, person.slack_id)
+    if known is None:
+        await tx.run(
+            "update threadesk.people set team_id = :new where team_id = :old and slack_id = :slack", new=team_id, **keys
+        )
+    else:
+        if known.user_id != person.user_id:
+            await become(tx, person, known.user_id)
+        await tx.run("delete from threadesk.people where team_id = :old and slack_id = :slack", **keys)
+    await tx.run(
+        "update threadesk.desk_tickets set requester_team = :new"
+        " where requester_team = :old and requester_slack = :slack",
+        new=team_id,
+        **keys,
+    )
+
+
 async def company(tx: Transaction, team_id: str) -> str | None:
     """The name of a Slack workspace, where it is known."""
     found = await tx.run("select name from threadesk.companies where team_id = :id", id=team_id)

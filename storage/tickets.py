@@ -298,13 +298,15 @@ class Recorded:
     word: dict[str, Any]
 
 
-RECORDED: LiteralString = """
-  select m.message_id, m.ticket_id, m.kind, m.author_role, m.side, m.source, w.word
+WORDS: LiteralString = """
   from threadesk.messages m join public.tickets t on t.id = m.ticket_id
   cross join lateral jsonb_array_elements(
     case m.kind when 'message' then t.conversation_history -> 'messages' else t.internal_notes -> 'notes' end
-  ) as w (word)
+  ) with ordinality as w (word, place)
   where lower(w.word ->> 'id') = m.message_id::text
+"""
+RECORDED: LiteralString = f"""
+  select m.message_id, m.ticket_id, m.kind, m.author_role, m.side, m.source, w.word {WORDS}
 """
 
 
@@ -373,8 +375,8 @@ async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list
     """The ticket's messages and, only when asked for, its notes; oldest first."""
     kinds = ["message", "note"] if notes else ["message"]
     found = await tx.run(
-        f"select kind, author_role, word from ({RECORDED} and m.ticket_id = :id and m.kind = any(:kinds)) as w"
-        " order by threadesk.moment(word ->> 'created_at')",
+        f"select m.kind, m.author_role, w.word {WORDS} and m.ticket_id = :id and m.kind = any(:kinds)"
+        " order by threadesk.moment(w.word ->> 'created_at') nulls first, w.place",
         id=ticket_id,
         kinds=kinds,
     )
@@ -426,7 +428,7 @@ async def root_posted(tx: Transaction, ticket_id: UUID, channel: str, ts: str) -
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """A requester's newest ticket in a channel, when they last wrote in it, and whether an agent has answered."""
+    """A ticket, when its requester last wrote in it, and whether an agent has answered."""
 
     ticket: Ticket
     wrote_at: dt.datetime
@@ -434,13 +436,14 @@ class Latest:
 
 
 async def latest_of_requester(tx: Transaction, team: str, slack_id: str, channel: str) -> Latest | None:
+    """The newest ticket of a requester in a channel that is not closed."""
     found = await tx.run(
         """
         select d.ticket_id, max(m.created_at) filter (where m.created_by = d.requester) as wrote_at,
           coalesce(bool_or(m.author_role = 'agent'), false) as answered
         from (
-          select ticket_id, requester from threadesk.desk_tickets
-          where requester_team = :team and requester_slack = :slack and channel = :channel
+          select ticket_id, requester from threadesk.desk_tickets join public.tickets t on t.id = ticket_id
+          where requester_team = :team and requester_slack = :slack and channel = :channel and t.status <> 'closed'
           order by number desc limit 1
         ) as d left join threadesk.messages m on m.ticket_id = d.ticket_id and m.kind = 'message'
         group by d.ticket_id

@@ -205,8 +205,10 @@ class Office:
         return [one["content"] for one in (await self.ticket(number))["internal_notes"]["notes"]]
 
     def card(self, number: int = 1) -> Message:
-        """The ticket's card, as the triage channel shows it."""
-        return self.sandbox.find(self.world.triage, f"#{number} ")
+        """The ticket's card, as the triage channel shows it: what is said in its thread may name the number too."""
+        cards = [one for one in self.sandbox.messages(self.world.triage) if one.text.startswith(f"#{number} ")]
+        assert cards, f"triage shows no card of #{number}"
+        return cards[0]
 
     def thread(self, root: Message, viewer: Person | None = None) -> list[str]:
         """What a thread shows below its root: the text of each message."""

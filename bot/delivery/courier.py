@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
+import secrets
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, assert_never
 from uuid import UUID
@@ -24,18 +25,16 @@ from bot.delivery import directory, projection
 from bot.delivery.projection import Step
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call
 from bot.services import Services
-from bot.tickets import views
+from bot.tickets import conversation, views
 from storage import notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
-from storage.engine import DatabaseAway, Transaction
+from storage.engine import DatabaseAway, Transaction, telling_away
 from storage.notices import Notice
 from storage.showing import Lease, Mark
 
 log = structlog.get_logger(__name__)
 
 EVENT_TYPE = "threadesk_message"
-#: Longer than a call can take; what a killed process was doing in a channel waits so long for the next one.
-LEASE_SECONDS = 15.0
 AT_ONCE = 8
 IDLE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
@@ -49,6 +48,8 @@ UPDATE_BURST = 20
 class Courier:
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._id = secrets.randbelow(2**31)
+        self._signed_in = False
         self._wake = asyncio.Event()
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -61,7 +62,7 @@ class Courier:
     async def run(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
             listening = await stack.enter_async_context(_task(self._listen()))
-            while not self._stopping:
+            while not self._stopping and not listening.done():
                 self._wake.clear()
                 wait = IDLE_SECONDS
                 try:
@@ -71,8 +72,9 @@ class Courier:
                     wait = RETRY_SECONDS
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), wait)
-            listening.cancel()
-        await asyncio.gather(*self._under_way)
+                # A busy minute marks much: one look at the lanes serves all of it.
+                await asyncio.sleep(self._services.pace / 10)
+            await asyncio.gather(*self._under_way)
 
     async def _listen(self) -> None:
         """Wakes the courier when a transaction has marked something."""
@@ -86,23 +88,28 @@ class Courier:
         closed = asyncio.Event()
         connection.add_termination_listener(lambda _: closed.set())
         try:
-            await connection.add_listener(NOTIFICATIONS, lambda *_: self._wake.set())
+            with telling_away():
+                await showing.sign_in(connection, self._id)
+                await connection.add_listener(NOTIFICATIONS, lambda *_: self._wake.set())
+            self._signed_in = True
             self._wake.set()
             await closed.wait()
         finally:
+            self._signed_in = False
             connection.terminate()
 
     async def _round(self) -> float:
         """Starts what can be done now; returns how long until more can, in seconds."""
+        if not self._signed_in:
+            return IDLE_SECONDS
         free = AT_ONCE - len(self._under_way)
         async with self._services.transaction() as tx:
-            leases = await showing.take_lanes(tx, most=free, seconds=LEASE_SECONDS) if free else []
+            leases = await showing.take_lanes(tx, self._id, most=free) if free else []
+            wait = await showing.seconds_to_next(tx)
         for lease in leases:
             task = asyncio.create_task(self._serve(lease))
             self._under_way.add(task)
             task.add_done_callback(self._done)
-        async with self._services.transaction() as tx:
-            wait = await showing.seconds_to_next(tx)
         return IDLE_SECONDS if wait is None else min(IDLE_SECONDS, max(0.01, wait))
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -161,7 +168,7 @@ class Courier:
             return
 
         async with services.transaction() as tx:
-            if not await showing.renew(tx, lease, seconds=LEASE_SECONDS):
+            if not await showing.renew(tx, lease):
                 return
             step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
             if step is None:
@@ -191,7 +198,7 @@ class Courier:
             async with _in_time():
                 place = await (self._post(step, posted_id, begun[1]) if begun else self._change(step))
         except RateLimited as limited:
-            await self._limited(lease, mark, step, posted_id, limited.seconds)
+            await self._limited(lease, mark, posted_id, limited)
         except Unclear as unclear:
             log.warning("Slack gave no clear answer", lane=lease.lane, slot=step.slot, error=str(unclear))
             await self._put_off(lease, mark, _backoff(mark.attempts), failed=True)
@@ -202,8 +209,16 @@ class Courier:
 
     async def _post(self, step: Step, posted_id: UUID, attempted_at: dt.datetime | None) -> tuple[str, str]:
         """Sends the message, unless an earlier attempt did; returns (channel, ts)."""
-        if attempted_at is not None and (found := await self._look_for(step, posted_id, attempted_at)):
-            return found
+        found = await self._look_for(step, posted_id, attempted_at) if attempted_at else None
+        channel, message = found or await self._send(step, posted_id)
+        ts = str(message["ts"])
+        if step.thread_ts and message.get("thread_ts") != step.thread_ts:
+            # The thread's root is gone, and the message stands in the open channel, where it must not stay.
+            await call(self._services.slack, "chat.delete", channel=channel, ts=ts)
+            raise SlackRefused("thread_not_found")
+        return channel, ts
+
+    async def _send(self, step: Step, posted_id: UUID) -> tuple[str, dict[str, Any]]:
         payload = {"id": str(posted_id)} | ({"message": str(step.message_id)} if step.message_id else {})
         answer = await call(
             self._services.slack,
@@ -213,36 +228,32 @@ class Courier:
             **step.message.arguments(),
             metadata={"event_type": EVENT_TYPE, "event_payload": payload},
         )
-        channel, ts = str(answer["channel"]), str(answer["ts"])
-        if step.thread_ts and answer.get("message", {}).get("thread_ts") != step.thread_ts:
-            # The thread's root is gone, and the message stands in the open channel, where it must not stay.
-            await call(self._services.slack, "chat.delete", channel=channel, ts=ts)
-            raise SlackRefused("thread_not_found")
-        return channel, ts
+        return str(answer["channel"]), answer["message"]
 
-    async def _look_for(self, step: Step, posted_id: UUID, attempted_at: dt.datetime) -> tuple[str, str] | None:
-        """The message in Slack that an attempt without a known end has left there, if it has."""
+    async def _look_for(
+        self, step: Step, posted_id: UUID, attempted_at: dt.datetime
+    ) -> tuple[str, dict[str, Any]] | None:
+        """The message in Slack that an attempt without a known end has left there, if it has: (channel, message)."""
         slack = self._services.slack
         channel = step.channel
         if not channel.startswith(("C", "G", "D")):
             opened = await ask(slack, "conversations.open", users=channel)
             channel = str(opened["channel"]["id"])
         # A minute of grace: the database's clock and Slack's are not the same.
-        arguments: dict[str, Any] = {
-            "channel": channel,
-            "include_all_metadata": True,
-            "oldest": f"{attempted_at.timestamp() - 60:.6f}",
-        }
-        method = "conversations.history"
+        since = f"{attempted_at.timestamp() - 60:.6f}"
+        places: list[tuple[str, dict[str, Any]]] = [("conversations.history", {})]
         if step.thread_ts:
-            method, arguments["ts"] = "conversations.replies", step.thread_ts
-        try:
-            async for message in directory.pages(slack, method, "messages", **arguments):
-                if message.get("metadata", {}).get("event_payload", {}).get("id") == str(posted_id):
-                    return channel, str(message["ts"])
-        except SlackRefused as refused:
-            if refused.error != "thread_not_found":
-                raise
+            # A reply to a thread that has vanished stands in the open channel.
+            places.insert(0, ("conversations.replies", {"ts": step.thread_ts}))
+        for method, place in places:
+            arguments = {"channel": channel, "include_all_metadata": True, "oldest": since, **place}
+            try:
+                async for message in directory.pages(slack, method, "messages", **arguments):
+                    if message.get("metadata", {}).get("event_payload", {}).get("id") == str(posted_id):
+                        return channel, message
+            except SlackRefused as refused:
+                if refused.error != "thread_not_found":
+                    raise
         return None
 
     async def _change(self, step: Step) -> tuple[str, str]:
@@ -257,7 +268,7 @@ class Courier:
         return step.channel, ts
 
     async def _record(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, place: tuple[str, str]) -> None:
-        channel, ts = place
+        (channel, ts), desk = place, self._services.desk
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
@@ -266,8 +277,9 @@ class Courier:
                 case "delete", _:
                     await showing.gone(tx, posted_id)
                 case "post", "card":
-                    await tickets.point_thread(tx, channel, ts, mark.ticket_id, "triage")
+                    await conversation.begin_thread(tx, desk, mark.ticket_id, "triage", channel, ts)
                 case "post", "root":
+                    await conversation.begin_thread(tx, desk, mark.ticket_id, "customer", channel, ts)
                     await tickets.root_posted(tx, mark.ticket_id, channel, ts)
                     await showing.mark(tx, mark.ticket_id)
                 case _:
@@ -281,18 +293,23 @@ class Courier:
                 await showing.put_off(tx, mark, seconds, failed=failed)
                 await showing.release(tx, lease, rest=0)
 
-    async def _limited(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, seconds: float) -> None:
+    async def _limited(self, lease: Lease, mark: Mark, posted_id: UUID, limited: RateLimited) -> None:
         """Pauses the budget that Slack's Retry-After concerns: the channel for a post, the method for an update."""
+        seconds = limited.seconds
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            if step.act == "post":
+            if limited.method == "chat.postMessage":
                 await showing.known_unsent(tx, posted_id)
                 await showing.release(tx, lease, rest=seconds)
-            else:
-                await showing.pause(tx, "chat.update", seconds)
-                await showing.put_off(tx, mark, seconds)
-                await showing.release(tx, lease, rest=0)
+                return
+            if limited.method == "chat.update":
+                # The burst is spent: the next places in the budget begin at the end of the pause.
+                burst = UPDATE_BURST * UPDATE_EVERY * self._services.pace
+                await showing.pause(tx, "chat.update", seconds + burst)
+                await showing.delay_updates(tx, seconds)
+            await showing.put_off(tx, mark, seconds)
+            await showing.release(tx, lease, rest=0)
 
     async def _refused(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, error: str) -> None:
         log.warning("Slack refused a message", lane=lease.lane, slot=step.slot, error=error)
@@ -333,14 +350,15 @@ class Courier:
 
     async def _tell(self, lease: Lease, notice: Notice) -> None:
         async with self._services.transaction() as tx:
-            if not await showing.renew(tx, lease, seconds=LEASE_SECONDS):
+            if not await showing.renew(tx, lease):
                 return
             await notices.attempt(tx, notice.id)
         try:
             async with _in_time():
                 ts = await self._deliver(notice)
         except RateLimited as limited:
-            await self._later(lease, notice, limited.seconds, known_unsent=True)
+            posting = limited.method in {"chat.postMessage", "chat.postEphemeral"}
+            await self._later(lease, notice, limited.seconds, known_unsent=posting)
         except Unclear:
             await self._later(lease, notice, _backoff(notice.attempts), known_unsent=False)
         except SlackRefused as refused:
@@ -390,7 +408,7 @@ class Courier:
 async def _in_time() -> AsyncIterator[None]:
     """Ends a call while its lease still holds."""
     try:
-        async with asyncio.timeout(LEASE_SECONDS * 0.8):
+        async with asyncio.timeout(showing.LEASE_SECONDS * 0.8):
             yield
     except TimeoutError as error:
         raise Unclear("no answer in time") from error

@@ -66,6 +66,8 @@ async def learn(services: Services, strangers: Iterable[Person]) -> None:
         profile = await _profile(services, stranger.team_id, stranger.slack_id)
         company = await _company(services, profile.team_id)
         async with services.transaction() as tx:
+            if profile.team_id != stranger.team_id:
+                await people.refile(tx, stranger, profile.team_id)
             await identity.learn(tx, profile)
             if company:
                 await people.name_company(tx, profile.team_id, company)
@@ -90,9 +92,7 @@ async def _profile(services: Services, team_id: str, slack_id: str) -> Profile:
     except SlackRefused as refused:
         log.info("Slack does not say who this is", slack_id=slack_id, error=refused.error)
         return Profile(team_id, slack_id, "external", None, None, None, None, is_admin=False)
-    found = profile_of(answer["user"], services.desk.team_id)
-    # The team under which the person was met is the key: the row must be found again by it.
-    return Profile(team_id, slack_id, found.kind, found.name, found.email, found.locale, found.picture, found.is_admin)
+    return profile_of(answer["user"], services.desk.team_id)
 
 
 async def read_names(services: Services, unread: Iterable[tickets.Recorded]) -> None:

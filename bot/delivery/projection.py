@@ -232,6 +232,8 @@ async def _card(view: _View) -> views.Card:
     )
     first = await tickets.by_id(view.tx, ticket.follows) if ticket.follows else None
     thread = view.desk.link(ticket.channel, ticket.root_ts) if ticket.channel and ticket.root_ts else None
+    latest = await _latest(view)
+    waiting_since = await tickets.waiting_since(view.tx, ticket.id) if latest else ticket.created_at
     return views.Card(
         number=ticket.number,
         title=ticket.title,
@@ -242,10 +244,10 @@ async def _card(view: _View) -> views.Card:
         source_channel=ticket.source_channel,
         assignees=[person.slack_id for person in view.assignees],
         tags=ticket.tags,
-        waiting_since=await tickets.waiting_since(view.tx, ticket.id) if ticket.status != "closed" else None,
+        waiting_since=waiting_since if ticket.status != "closed" else None,
         opened_at=ticket.created_at,
         customer_thread=thread,
-        latest=await _latest(view),
+        latest=latest,
         not_a_ticket=ticket.not_a_ticket,
         rating=(ticket.feedback or {}).get("rating"),
         follows=first.number if first else None,

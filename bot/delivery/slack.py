@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler, AsyncServerErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.tickets import text
 
 CALL_SECONDS = 8
 
@@ -17,6 +20,7 @@ CHANNEL_CLOSED = frozenset(
         "channel_not_found",
         "not_in_channel",
         "is_archived",
+        "is_inactive",
         "restricted_action",
         "ekm_access_denied",
         "team_access_not_granted",
@@ -29,10 +33,11 @@ SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "service_unavailable
 
 
 class RateLimited(Exception):  # noqa: N818 - Slack did nothing wrong, and nor did we
-    """HTTP 429: nothing was done; wait `seconds`."""
+    """HTTP 429: nothing was done; `method` is to be left alone for `seconds`."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"rate limited for {seconds} s")
+    def __init__(self, method: str, seconds: float) -> None:
+        super().__init__(f"{method} is rate limited for {seconds} s")
+        self.method = method
         self.seconds = seconds
 
 
@@ -63,32 +68,33 @@ def patient_client(token: str, api_url: str) -> AsyncWebClient:
 
 async def call(slack: AsyncWebClient, method: str, **arguments: Any) -> dict[str, Any]:
     """Slack's answer. RateLimited, SlackRefused or Unclear where there is none that is `ok`."""
-    try:
-        answer = await slack.api_call(method, json=arguments)
-    except SlackApiError as error:
-        status = error.response.status_code
-        if status == 429:
-            raise RateLimited(float(error.response.headers.get("Retry-After", 1))) from error
-        reason = str(error.response.get("error", "unknown_error"))
-        if status >= 500 or reason in SLACK_TROUBLE:
-            raise Unclear(reason) from error
-        raise SlackRefused(reason) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unclear(repr(error)) from error
-    data = answer.data
-    if not isinstance(data, dict):
-        raise Unclear("Slack's answer was no JSON object")
-    return data
+    return await _answer(slack, method, json=arguments)
 
 
 async def ask(slack: AsyncWebClient, method: str, **arguments: Any) -> dict[str, Any]:
     """Like `call`, for methods that take their arguments as a form only."""
+    return await _answer(slack, method, params=arguments)
+
+
+async def _answer(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, Any]:
     try:
-        answer = await slack.api_call(method, params=arguments)
+        answer = await slack.api_call(method, **sent)
     except SlackApiError as error:
-        if error.response.status_code == 429:
-            raise RateLimited(float(error.response.headers.get("Retry-After", 1))) from error
-        raise SlackRefused(str(error.response.get("error", "unknown_error"))) from error
+        raise _failure(method, error.response) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unclear(repr(error)) from error
-    return answer.data if isinstance(answer.data, dict) else {}
+    if not isinstance(answer.data, dict):
+        raise Unclear("Slack's answer was no JSON object")
+    return cast("dict[str, Any]", text.clean(answer.data))
+
+
+def _failure(method: str, response: Any) -> RateLimited | SlackRefused | Unclear:
+    """`response` is the SDK's, or aiohttp's own where the body was not the JSON that it claimed to be."""
+    status = response.status_code if isinstance(response, AsyncSlackResponse) else response.status
+    if status == 429:
+        return RateLimited(method, float(response.headers.get("Retry-After", 1)))
+    data = response.data if isinstance(response, AsyncSlackResponse) else None
+    reason = data.get("error") if isinstance(data, dict) else None
+    if status >= 500 or reason is None or reason in SLACK_TROUBLE:
+        return Unclear(reason or f"HTTP {status}")
+    return SlackRefused(reason)

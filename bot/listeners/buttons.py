@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import modals
 from bot.blocks.ids import Action
+from bot.delivery.slack import call
 from bot.listeners import verbs
 from bot.services import Services
 from bot.tickets import listing, work
@@ -60,7 +61,7 @@ def _modals(app: AsyncApp, services: Services) -> None:
                 person = await presser(services, tx, body)
                 ticket = await work.find(tx, person, number_of(action), demanded)
                 opened = await view(tx, ticket)
-            await client.views_open(trigger_id=body["trigger_id"], view=opened)
+            await call(client, "views.open", trigger_id=body["trigger_id"], view=opened)
             await ack()
 
     opens(Action.REPLY, Operation.REPLY, _reply)
@@ -105,7 +106,9 @@ def _others(app: AsyncApp, services: Services) -> None:
         rating = int(action["action_id"].removeprefix("rate:"))
         async with services.answering() as tx:
             ticket = await work.rate(tx, await presser(services, tx, body), number_of(action), rating)
-        await client.views_open(trigger_id=body["trigger_id"], view=modals.rating_comment(ticket.number, rating))
+        await call(
+            client, "views.open", trigger_id=body["trigger_id"], view=modals.rating_comment(ticket.number, rating)
+        )
         await ack()
 
     @app.action(Action.MORE)

@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import modals
+from bot.delivery.slack import call
 from bot.listeners import verbs
 from bot.services import Services
 from bot.tickets import grammar
@@ -26,7 +27,7 @@ def register(app: AsyncApp, services: Services) -> None:
                 answer = await verbs.carry_out(services, tx, person, parsed, key=key)
         if isinstance(parsed, grammar.New):
             view = modals.new_ticket(parsed.title, channel=command["channel_id"], for_customer=bool(person.agent_of))
-            await client.views_open(trigger_id=command["trigger_id"], view=view)
+            await call(client, "views.open", trigger_id=command["trigger_id"], view=view)
             await ack()
         else:
             await ack(text=answer.text, blocks=answer.blocks)

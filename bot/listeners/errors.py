@@ -17,6 +17,7 @@ from slack_bolt.async_app import AsyncRespond
 
 from bot.blocks import answers, modals
 from bot.blocks.surface import escape
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear
 from bot.services import Services
 from bot.tickets import forms, grammar
 from bot.tickets.errors import Refused
@@ -25,6 +26,9 @@ from storage.engine import DatabaseAway
 
 log = structlog.get_logger(__name__)
 
+#: Slack did not do what a press was to lead to: no form was opened.
+SLACK_AWAY = (RateLimited, SlackRefused, Unclear)
+NO_FORM = "Slack did not open the form. Please try again."
 AWAY = "The desk cannot reach its database just now. Nothing was changed; please try again in a minute."
 
 
@@ -54,6 +58,9 @@ def _sentence(error: Exception) -> str:
         case DatabaseAway():
             log.warning("the database cannot be reached", error=str(error))
             return AWAY
+        case _ if isinstance(error, SLACK_AWAY):
+            log.warning("Slack did not open a form", error=str(error))
+            return NO_FORM
         case _:
             reference = secrets.token_hex(4)
             log.error("unexpected error", reference=reference, exc_info=error)
@@ -83,7 +90,7 @@ async def _tell(
     """To the one who pressed a button: privately where it stands, in their DM where that fails, never in the thread."""
     container, user = body.get("container", {}), body["user"]
     said = answers.sentence(escape(sentence))
-    if isinstance(error, Refused) and container.get("channel_id"):
+    if isinstance(error, (Refused, *SLACK_AWAY)) and container.get("channel_id"):
         async with services.answering() as tx:
             await notices.add(
                 tx,

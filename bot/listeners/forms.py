@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.blocks import modals
@@ -16,12 +15,33 @@ from bot.listeners.buttons import presser
 from bot.services import Services
 from bot.tickets import forms, text, work
 from bot.tickets.errors import Overtaken, Refused
+from bot.tickets.grammar import LARGEST_NUMBER
 from storage import tickets
 from storage.engine import Transaction
 from storage.people import Person
 
+BELONGS_NOWHERE = "This form belongs to no ticket. Open it again."
+
+
+class About(BaseModel):
+    """What a form was opened for, as it carries it in its private_metadata."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    number: int | None = Field(default=None, ge=1, le=LARGEST_NUMBER)
+    seen: UUID | None = None
+    channel: str | None = Field(default=None, pattern="^[A-Z0-9]+$")
+    rating: int = Field(default=0, ge=0, le=5)
+
+    @property
+    def ticket(self) -> int:
+        if self.number is None:
+            raise Refused(BELONGS_NOWHERE)
+        return self.number
+
+
 Form = TypeVar("Form", bound=BaseModel)
-Sent = Callable[[Transaction, Person, Mapping[str, Any], Form], Awaitable[Any]]
+Sent = Callable[[Transaction, Person, About, Form], Awaitable[Any]]
 
 
 def register(app: AsyncApp, services: Services) -> None:
@@ -35,22 +55,22 @@ def register(app: AsyncApp, services: Services) -> None:
                     await operation(tx, person, metadata(view), filled)
             await ack()
 
-    async def new_ticket(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.NewTicketForm) -> None:
+    async def new_ticket(tx: Transaction, person: Person, about: About, form: forms.NewTicketForm) -> None:
         request = work.Request(form.title, form.description, form.priority, form.customer)
-        await work.open_new(tx, services.desk, person, about.get("channel"), request)
+        await work.open_new(tx, services.desk, person, about.channel, request)
 
-    async def note(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.WordsForm) -> None:
-        await work.note(tx, person, number(about), text.encoded(form.words))
+    async def note(tx: Transaction, person: Person, about: About, form: forms.WordsForm) -> None:
+        await work.note(tx, person, about.ticket, text.encoded(form.words))
 
-    async def close(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.CloseForm) -> None:
-        await work.close(tx, person, number(about), text.encoded(form.comment) if form.comment else None)
+    async def close(tx: Transaction, person: Person, about: About, form: forms.CloseForm) -> None:
+        await work.close(tx, person, about.ticket, text.encoded(form.comment) if form.comment else None)
 
-    async def edit(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.EditForm) -> None:
+    async def edit(tx: Transaction, person: Person, about: About, form: forms.EditForm) -> None:
         fields = work.Fields(form.title, form.priority, form.tags, form.assignees)
-        await work.edit(tx, services.desk, person, number(about), fields)
+        await work.edit(tx, services.desk, person, about.ticket, fields)
 
-    async def comment(tx: Transaction, person: Person, about: Mapping[str, Any], form: forms.RatingForm) -> None:
-        await work.rate(tx, person, number(about), int(about.get("rating", 0)), form.comment)
+    async def comment(tx: Transaction, person: Person, about: About, form: forms.RatingForm) -> None:
+        await work.rate(tx, person, about.ticket, about.rating, form.comment)
 
     takes(Callback.NEW_TICKET, forms.NewTicketForm, new_ticket)
     takes(Callback.NOTE, forms.WordsForm, note)
@@ -64,18 +84,19 @@ def _reply(app: AsyncApp, services: Services) -> None:
     @app.view(Callback.REPLY)
     async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any]) -> None:
         about, filled = metadata(view), forms.WordsForm.model_validate(values(view))
-        seen = UUID(about["seen"]) if about.get("seen") else None
         try:
             async with services.answering() as tx:
                 person = await presser(services, tx, body)
                 if await tickets.act_once(tx, f"view:{view['id']}"):
-                    await work.reply(tx, services.desk, person, number(about), text.encoded(filled.words), seen=seen)
+                    await work.reply(
+                        tx, services.desk, person, about.ticket, text.encoded(filled.words), seen=about.seen
+                    )
         except Overtaken as overtaken:
             async with services.answering() as tx:
-                ticket = await tickets.by_number(tx, number(about))
+                ticket = await tickets.by_number(tx, about.ticket)
                 newest = await tickets.newest_message(tx, ticket.id) if ticket else None
             warned = modals.reply(
-                number(about), "", str(newest) if newest else None, words=filled.words, warning=overtaken.sentence
+                about.ticket, "", str(newest) if newest else None, words=filled.words, warning=overtaken.sentence
             )
             await ack(response_action="update", view=warned)
         else:
@@ -98,18 +119,8 @@ def values(view: Mapping[str, Any]) -> dict[str, Any]:
     return typed
 
 
-def metadata(view: Mapping[str, Any]) -> Mapping[str, Any]:
+def metadata(view: Mapping[str, Any]) -> About:
     try:
-        about = json.loads(view.get("private_metadata") or "{}")
-    except ValueError:
-        about = None
-    if not isinstance(about, dict):
-        raise Refused("This form belongs to no ticket. Open it again.")
-    return about
-
-
-def number(about: Mapping[str, Any]) -> int:
-    found = about.get("number")
-    if not isinstance(found, int):
-        raise Refused("This form belongs to no ticket. Open it again.")
-    return found
+        return About.model_validate_json(view.get("private_metadata") or "{}")
+    except ValidationError:
+        raise Refused(BELONGS_NOWHERE) from None

@@ -25,20 +25,31 @@ def register(app: AsyncApp, services: Services) -> None:
         said = text.first_mention(str(event.get("text") or ""), services.desk.bot_user)
         if said is None or not payloads.is_a_persons(event, services.desk):
             return  # In mid-sentence it is an ordinary message, which arrives as one.
-        try:
-            async with services.transaction() as tx:
-                answer = await _obey(services, tx, event, said)
-                if answer is not None:
-                    await _tell(tx, event, answer)
-        except (Refused, grammar.Misunderstood) as refused:
-            async with services.transaction() as tx:
+        await obey(services, event, said)
+
+
+async def obey(services: Services, event: Mapping[str, Any], said: str) -> None:
+    """Carries out once what a message says after the mention of the desk, and answers its author alone."""
+    try:
+        async with services.transaction() as tx:
+            answer = await _carry_out(services, tx, event, said)
+            if answer is not None:
+                await _tell(tx, event, answer)
+    except (Refused, grammar.Misunderstood) as refused:
+        async with services.transaction() as tx:
+            # Refused once is refused for good: when it comes again, it may be possible and no longer wanted.
+            if await tickets.act_once(tx, _key(event)):
                 await _tell(tx, event, answers.sentence(escape(str(refused))))
+
+
+def _key(event: Mapping[str, Any]) -> str:
+    return f"mention:{event['channel']}:{event['ts']}"
 
 
 async def _tell(tx: Transaction, event: Mapping[str, Any], answer: Message) -> None:
     await notices.add(
         tx,
-        f"mention:{event['channel']}:{event['ts']}",
+        _key(event),
         "ephemeral",
         {"text": answer.text, "blocks": answer.blocks},
         slack_id=event["user"],
@@ -47,27 +58,28 @@ async def _tell(tx: Transaction, event: Mapping[str, Any], answer: Message) -> N
     )
 
 
-async def _obey(services: Services, tx: Transaction, event: Mapping[str, Any], said: str) -> Message | None:
-    """Carries the command out once; None when the words were a customer's request and are recorded as one."""
+async def _carry_out(services: Services, tx: Transaction, event: Mapping[str, Any], said: str) -> Message | None:
+    """None when it was carried out before, or the words were a customer's request and are recorded as one."""
     person = await people.meet(tx, payloads.team_of(event, services.desk), event["user"])
     ticket, side = await _ticket_of(tx, event)
     is_agent = relation(person, ticket) is Relation.AGENT if ticket else bool(person.agent_of)
     try:
         command = grammar.parse(said or "help", implied=ticket.number if ticket else None)
         _suits_thread(command, side, is_agent=is_agent)
-    except grammar.UnknownVerb:
-        if is_agent:
+    except grammar.Misunderstood as misunderstood:
+        # "help me with the export" does not ask for the verbs.
+        asks = isinstance(misunderstood, grammar.UnknownVerb) or said.casefold().startswith("help")
+        if is_agent or not asks:
             raise
         await _take_in(services, tx, event, said)
         return None
     if isinstance(command, grammar.New) and not is_agent:
         await _take_in(services, tx, event, command.title or said)
         return None
-    key = f"mention:{event['channel']}:{event['ts']}"
-    if not await tickets.act_once(tx, key):
+    if not await tickets.act_once(tx, _key(event)):
         return None
     typed_at = (event["channel"], event["ts"])
-    return await verbs.carry_out(services, tx, person, command, key=key, typed_at=typed_at)
+    return await verbs.carry_out(services, tx, person, command, key=_key(event), typed_at=typed_at)
 
 
 async def _ticket_of(tx: Transaction, event: Mapping[str, Any]) -> tuple[Ticket | None, Side | None]:

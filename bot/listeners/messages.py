@@ -7,7 +7,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.listeners import payloads
+from bot.listeners import mentions, payloads
 from bot.services import Services
 from bot.tickets import conversation, text
 from bot.tickets.arrivals import MessageArrived
@@ -19,12 +19,11 @@ def register(app: AsyncApp, services: Services) -> None:
         arrived = payloads.arrived(event, services.desk)
         if arrived is None:
             return
-        if isinstance(arrived, MessageArrived) and _is_command(arrived, services):
-            return
-        async with services.transaction() as tx:
-            await conversation.take_in(tx, services.desk, arrived)
-
-
-def _is_command(arrived: MessageArrived, services: Services) -> bool:
-    """One that begins with the mention of the desk arrives as `app_mention` too, but in a DM, and is obeyed there."""
-    return not arrived.direct and text.first_mention(arrived.text, services.desk.bot_user) is not None
+        said = text.first_mention(arrived.text, services.desk.bot_user) if isinstance(arrived, MessageArrived) else None
+        if said is None:
+            async with services.transaction() as tx:
+                await conversation.take_in(tx, services.desk, arrived)
+        elif arrived.direct:
+            # Elsewhere a message that begins with the mention of the desk arrives as `app_mention` too:
+            # https://docs.slack.dev/reference/events/app_mention
+            await mentions.obey(services, event, said)

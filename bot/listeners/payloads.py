@@ -12,6 +12,7 @@ from typing import Any
 from bot.delivery.directory import file_of
 from bot.tickets.arrivals import Arrived, MessageArrived, MessageDeleted, MessageEdited
 from bot.tickets.desk import Desk
+from bot.tickets.text import first_mention
 
 WORDS = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 
@@ -21,7 +22,7 @@ def arrived(event: Mapping[str, Any], desk: Desk) -> Arrived | None:
     direct = event.get("channel_type") == "im"
     match event.get("subtype"):
         case "message_changed":
-            return _changed(event, direct=direct)
+            return _changed(event, desk, direct=direct)
         case "message_deleted":
             return MessageDeleted(channel=event["channel"], ts=event["deleted_ts"], direct=direct, at=str(event["ts"]))
         case subtype if subtype in WORDS and is_a_persons(event, desk):
@@ -40,6 +41,7 @@ def message(event: Mapping[str, Any], desk: Desk, *, text: str, on_request: bool
         channel=event["channel"],
         ts=event["ts"],
         thread_ts=thread_ts if thread_ts != event["ts"] else None,
+        below_desk=event.get("parent_user_id") == desk.bot_user,
         direct=event.get("channel_type") == "im",
         team=team_of(event, desk),
         author=event["user"],
@@ -54,12 +56,13 @@ def team_of(event: Mapping[str, Any], desk: Desk) -> str:
     return str(event.get("user_team") or event.get("source_team") or event.get("team") or desk.team_id)
 
 
-def _changed(event: Mapping[str, Any], *, direct: bool) -> Arrived | None:
+def _changed(event: Mapping[str, Any], desk: Desk, *, direct: bool) -> Arrived | None:
     now, before = event["message"], event.get("previous_message") or {}
     if now.get("subtype") == "tombstone":
         return MessageDeleted(channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]))
     if now.get("bot_id") or now.get("subtype") not in WORDS or now.get("text") == before.get("text"):
         return None
-    return MessageEdited(
-        channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]), text=str(now.get("text") or "")
-    )
+    words = str(now.get("text") or "")
+    # A request that began with the desk's mention was recorded without it.
+    words = first_mention(words, desk.bot_user) or words
+    return MessageEdited(channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]), text=words)

@@ -9,6 +9,7 @@ waits and nothing else: the three seconds are real, because the app lives in rea
 import asyncio
 import hashlib
 import hmac
+import io
 import json
 import time
 from dataclasses import dataclass
@@ -186,7 +187,7 @@ class Outbox:
             headers["x-slack-retry-num"] = str(delivery.retry)
             headers["x-slack-retry-reason"] = delivery.retry_reason
         request = self._session.post(
-            self.url, data=parcel.body, headers=headers, max_redirects=3, trace_request_ctx=sent
+            self.url, data=io.BytesIO(parcel.body), headers=headers, max_redirects=3, trace_request_ctx=sent
         )
         async with request as response:
             delivery.answer = await response.read()

@@ -21,7 +21,10 @@ class File(BaseModel):
 
 
 class MessageArrived(BaseModel):
-    """Somebody wrote. `text` is Slack-encoded; `thread_ts` is None at top level."""
+    """Somebody wrote. `text` is Slack-encoded; `thread_ts` is None at top level.
+
+    `below_desk`: in a thread that the desk began.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,6 +32,7 @@ class MessageArrived(BaseModel):
     channel: str
     ts: str
     thread_ts: str | None = None
+    below_desk: bool = False
     direct: bool = False
     team: str
     author: str

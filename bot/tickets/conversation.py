@@ -32,7 +32,12 @@ async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
 async def _message(tx: Transaction, desk: Desk, message: MessageArrived) -> None:
     author = await people.meet(tx, message.team, message.author)
     root = message.thread_ts or message.ts
-    if thread := await tickets.by_thread(tx, message.channel, root):
+    thread = await tickets.by_thread(tx, message.channel, root)
+    if thread is None:
+        await _in_turn(tx, message.channel, root)
+        thread = await tickets.by_thread(tx, message.channel, root)
+    await _in_turn(tx, message.channel, message.ts)
+    if thread is not None:
         ticket_id, side = thread
         await _in_thread(tx, desk, message, author, ticket_id, side)
     elif message.direct:
@@ -42,12 +47,25 @@ async def _message(tx: Transaction, desk: Desk, message: MessageArrived) -> None
     await _catch_up(tx, desk, message.channel, message.ts)
 
 
+async def _in_turn(tx: Transaction, channel: str, ts: str) -> None:
+    """One at a time for what concerns (channel, ts): who finds it unknown and leaves something for it to find, and who
+    makes it known and looks for what was left, must see each other. Of a thread, the root's turn comes first.
+    """
+    await tickets.serialise(tx, channel, ts)
+
+
+async def begin_thread(tx: Transaction, desk: Desk, ticket_id: UUID, side: Side, channel: str, ts: str) -> None:
+    """The desk has posted a thread's root: what is written below it belongs to the ticket, also what already was."""
+    await _in_turn(tx, channel, ts)
+    await tickets.point_thread(tx, channel, ts, ticket_id, side)
+    for event in await early.take(tx, channel, ts):
+        await take_in(tx, desk, ARRIVED.validate_python(event))
+
+
 async def _catch_up(tx: Transaction, desk: Desk, channel: str, ts: str) -> None:
     """Obeys what arrived before (channel, ts) was known, now that it is."""
-    known = await tickets.is_known(tx, channel, ts)
-    if known:
-        for event in await early.take(tx, channel, ts):
-            await take_in(tx, desk, ARRIVED.validate_python(event))
+    for event in await early.take(tx, channel, ts, if_recorded=True):
+        await take_in(tx, desk, ARRIVED.validate_python(event))
 
 
 async def _in_thread(
@@ -99,7 +117,10 @@ async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, 
     if lifecycle.needs_follow_up(ticket, history.moment(message.ts), desk.reopening, bare_thanks=thanks):
         await _follow_up(tx, desk, message, author, ticket)
         return
-    overtaken = await tickets.answered_later(tx, ticket.id, history.moment(message.ts), "agent")
+    # Who wrote last matters to a pending ticket only.
+    overtaken = ticket.status == "pending" and await tickets.answered_later(
+        tx, ticket.id, history.moment(message.ts), "agent"
+    )
     status = lifecycle.customer_wrote(ticket, bare_thanks=thanks, overtaken=overtaken)
     await tx.act_as(author.user_id, "customer")
     new = await tickets.append(tx, ticket.id, word, origin, "customer", status=status)
@@ -134,6 +155,8 @@ async def _direct(tx: Transaction, desk: Desk, message: MessageArrived, author: 
 
 async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
     channel = await channels.find(tx, message.channel)
+    if channel is not None and channel.role == "triage" and message.thread_ts and message.below_desk:
+        await _keep(tx, message, awaits=message.thread_ts)
     if channel is None or channel.role != "support":
         return
     if message.thread_ts is not None:
@@ -219,7 +242,6 @@ async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrive
 
 async def _open_if_answered(tx: Transaction, desk: Desk, root: MessageArrived, triage_channel: str | None) -> None:
     """A customer's answer to a message that an agent began opens a ticket with the thread so far."""
-    await tickets.serialise(tx, root.channel, root.ts)
     channel = await channels.find(tx, root.channel)
     starter = await people.meet(tx, root.team, root.author)
     if channel is None or channel.mode != "every_message" or triage_channel not in starter.agent_of:
@@ -240,6 +262,8 @@ async def _import(
         return
     thread = [ARRIVED.validate_python(event) for event in await early.take(tx, root.channel, root.ts)]
     messages = [arrived for arrived in thread if isinstance(arrived, MessageArrived)]
+    for message in messages:
+        await _in_turn(tx, message.channel, message.ts)
     first = next(one for one in messages if (one.team, one.author) == (requester.team_id, requester.slack_id))
     await _open(tx, desk, first, requester, triage_channel, root=root.ts, ticket_id=ticket_id)
     for message in messages:
@@ -264,6 +288,7 @@ async def _import_one(
 
 async def _keep(tx: Transaction, message: MessageArrived, *, awaits: str) -> None:
     await early.remember(tx, message.channel, message.ts, message.model_dump(mode="json"), awaits=awaits)
+    await early.forget_words(tx, message.channel, message.ts)
 
 
 async def _word(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> tuple[history.Message, Origin]:
@@ -294,23 +319,19 @@ async def _words(tx: Transaction, encoded: str, files: Sequence[File] = ()) -> t
     return text.readable(encoded, names), source
 
 
-async def _is_served(tx: Transaction, change: MessageEdited | MessageDeleted) -> bool:
-    return change.direct or await channels.find(tx, change.channel) is not None
+async def _leave(tx: Transaction, change: MessageEdited | MessageDeleted, version: str) -> None:
+    """Keeps a change of a message that is not known yet, for it to find; the desk keeps none of other channels."""
+    if change.direct or await channels.find(tx, change.channel) is not None:
+        kept = change.model_dump(mode="json")
+        await early.remember(tx, change.channel, change.ts, kept, awaits=change.ts, version=version)
+        await early.forget_words(tx, change.channel, change.ts)
 
 
 async def _edit(tx: Transaction, edit: MessageEdited) -> None:
+    await _in_turn(tx, edit.channel, edit.ts)
     one = await tickets.recorded(tx, edit.channel, edit.ts)
-    if one is None and not await _is_served(tx, edit):
-        return
     if one is None:
-        await early.remember(
-            tx,
-            edit.channel,
-            edit.ts,
-            edit.model_dump(mode="json"),
-            awaits=edit.ts,
-            version=f"edited {edit.at}",
-        )
+        await _leave(tx, edit, f"edited {edit.at}")
         return
     before = cast("history.Message", one.word)
     content, source = await _words(tx, edit.text)
@@ -325,18 +346,10 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
 
 
 async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
+    await _in_turn(tx, deletion.channel, deletion.ts)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
-    if one is None and not await _is_served(tx, deletion):
-        return
     if one is None:
-        await early.remember(
-            tx,
-            deletion.channel,
-            deletion.ts,
-            deletion.model_dump(mode="json"),
-            awaits=deletion.ts,
-            version="deleted",
-        )
+        await _leave(tx, deletion, "deleted")
         return
     before = cast("history.Message", one.word)
     after = history.deleted(before, history.moment(deletion.at))

@@ -5,7 +5,6 @@ in the same value. Nothing here changes its arguments. Words are kept as given: 
 """
 
 import re
-from bisect import bisect
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
@@ -129,28 +128,6 @@ def deleted(message: Message, at: datetime) -> Message:
         attachments=[],
         deleted_at=min(when, message.get("deleted_at", when)),
     )
-
-
-def placed(messages: Sequence[Message], message: Message) -> list[Message]:
-    """The messages with this one in its place by (created_at, id); as they were if its id is there."""
-    if any(known["id"] == message["id"] for known in messages):
-        return list(messages)
-    at = bisect(messages, _place(message), key=_place)
-    return [*messages[:at], message, *messages[at:]]
-
-
-def _place(message: Message) -> tuple[datetime, str]:
-    return _read(message["created_at"]), message["id"]
-
-
-def _read(text: str) -> datetime:
-    """Other programs write to the same column: any ISO 8601 is read, without a zone as UTC."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        # Not ours to mend or to refuse: an unreadable time counts as the oldest.
-        return datetime.min.replace(tzinfo=UTC)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _versions(message: Message) -> tuple[str, dict[str, str]]:

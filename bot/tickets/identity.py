@@ -41,6 +41,9 @@ async def _make_customer(tx: Transaction, person: Person) -> None:
     waiting = await tickets.without_email(tx, person.user_id)
     if not waiting or person.email is None:
         return
+    # Tickets before customers, as where a rating is saved: two locks, always in one order.
+    for ticket_id in waiting:
+        await tickets.by_id(tx, ticket_id, lock=True)
     email = await people.save_customer(tx, person.user_id, _customer(person, person.email))
     for ticket_id in waiting:
         await tickets.change(tx, ticket_id, customer_email=email)

@@ -29,11 +29,10 @@ async def find(tx: Transaction, person: Person, number: int, operation: Operatio
         if not person.agent_of:
             # Whoever may not see a ticket is not told whether it exists.
             raise Refused(f"You have no ticket #{number}. `/ticket list` shows yours.")
+        if ticket is not None:
+            raise Refused(f"Ticket #{number} belongs to a triage channel that you are not in.")
         newest = await tickets.newest_number(tx)
-        if ticket is None:
-            raise Refused(
-                f"No ticket #{number}." + (f" The newest is #{newest}." if newest else " There are none yet.")
-            )
+        raise Refused(f"No ticket #{number}." + (f" The newest is #{newest}." if newest else " There are none yet."))
     demand(person, ticket, operation)
     await tx.act_as(person.user_id, "agent" if may(person, ticket, Operation.CLAIM) else "customer")
     return ticket
@@ -229,16 +228,16 @@ async def make_note(tx: Transaction, person: Person, reply_id: UUID) -> None:
 async def _held(tx: Transaction, person: Person, reply_id: UUID) -> Reply:
     # The ticket is locked before its reply, here and where replies are sent: two locks, always in one order.
     held = await replies.find(tx, reply_id)
-    ticket = await tickets.by_id(tx, held.ticket_id, lock=True) if held else None
-    held = await replies.find(tx, reply_id, lock=True)
-    if held is None or ticket is None:
+    ticket = await tickets.by_id(tx, held.ticket_id) if held else None
+    if ticket is None:
         raise Refused("This reply does not exist.")
-    demand(person, ticket, Operation.REPLY)
+    await find(tx, person, ticket.number, Operation.REPLY)
+    held = await replies.find(tx, reply_id, lock=True)
+    assert held is not None
     if held.state == "sent":
         raise Refused("Too late: the customer has this reply already.")
     if held.state != "held":
         raise Refused("This reply was taken back already.")
-    await tx.act_as(person.user_id, "agent")
     return held
 
 
@@ -270,8 +269,9 @@ async def _send(tx: Transaction, ticket: Ticket, held: Reply) -> None:
 async def close(tx: Transaction, person: Person, number: int, comment: str | None = None) -> Ticket:
     """Closes; a comment becomes an internal note. Replies that are still held are sent first."""
     ticket = await find(tx, person, number, Operation.CLOSE)
+    if comment and not may(person, ticket, Operation.NOTE):
+        raise Refused(f"Only agents can close with a comment, which is an internal note. Without it: close {number}")
     if comment:
-        demand(person, ticket, Operation.NOTE)
         await _add_note(tx, ticket, person.user_id, uuid4(), comment)
     return await _close(tx, person, ticket)
 

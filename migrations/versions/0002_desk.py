@@ -238,8 +238,10 @@ create table threadesk.lanes (
   lane text primary key,
   free_at timestamptz not null default '-infinity',
   leased_until timestamptz not null default '-infinity',
-  lease uuid
+  lease uuid,
+  courier integer
 );
+comment on column threadesk.lanes.courier is 'whose lease: its session holds an advisory lock as long as it lives';
 comment on table threadesk.lanes is 'pace, pause and lease: a channel''s posts, or a method in the workspace';
 """
 
@@ -367,7 +369,8 @@ begin
     -- for a row that is there already would be lost.
     insert into threadesk.desk_tickets (ticket_id, requester, triage_channel, closed_at, closings)
     select new.id, new.created_by,
-      (select id from threadesk.channels where role = 'triage' and suspended is null order by chosen_at, id limit 1),
+      (select id from threadesk.channels where role = 'triage' and suspended is null
+        order by chosen_at desc, id desc limit 1),
       case when new.status = 'closed' then told_at end, (new.status = 'closed')::integer
     where not exists (select from threadesk.desk_tickets where ticket_id = new.id);
     insert into threadesk.ledger (ticket_id, at, actor, role, what, after)

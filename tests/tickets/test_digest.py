@@ -154,6 +154,7 @@ async def test_a_desk_without_tickets(desk: Desk) -> None:
 async def test_one_ticket_from_opening_to_closing(desk: Desk) -> None:
     grace, ada = await desk.person("Grace"), await desk.person("Ada")
     ticket = await desk.open(ago(hours=9))
+    await desk.says(ticket, ago(hours=8.5), ada, "customer")
     await desk.says(ticket, ago(hours=8), grace, "agent")
     await desk.set(ticket, ago(hours=8), grace, status="pending", assigned_to=[grace.user_id])
     await desk.says(ticket, ago(hours=5), ada, "customer")
@@ -195,10 +196,12 @@ async def test_a_reopened_ticket_is_resolved_at_its_last_closing(desk: Desk) -> 
     await desk.set(ticket, ago(hours=8), status="closed")
     await desk.set(ticket, ago(hours=4), status="new")
     await desk.set(ticket, ago(hours=2), status="closed")
+    await desk.set(ticket, ago(hours=1), status="new")
+    await desk.set(ticket, ago(minutes=30), status="pending")
 
     found = await desk.digest()
 
-    assert (found.opened.now, found.closed.now, found.reopened.now) == (1, 2, 1)
+    assert (found.opened.now, found.closed.now, found.reopened.now) == (1, 2, 2)
     assert found.resolution == Spread(3 * 3600, 3 * 3600, 1)
 
 
@@ -315,7 +318,8 @@ async def test_who_waits_longest(desk: Desk, sql: asyncpg.Connection) -> None:
         await desk.says(opened[4], ago(minutes=minutes), ada, "customer")
     await desk.set(opened[3], ago(minutes=20), grace, status="open", assigned_to=[grace.user_id])
     await sql.execute(
-        "insert into threadesk.posted (ticket_id, side, slot, channel, ts) values ($1, 'triage', 'card', $2, '7.7')",
+        "insert into threadesk.posted (ticket_id, side, slot, channel, ts)"
+        " values ($1, 'triage', 'card', $2, '7.7'), ($1, 'triage', 'event:1', $2, '8.8')",
         opened[4],
         TRIAGE,
     )

@@ -89,7 +89,12 @@ def test_commands(text: str, command: Command) -> None:
         ("show #42", Show(42)),
         ("close", Close(7, None)),
         ("close fixed", Close(7, "fixed")),
-        ("close 42 fixed", Close(42, "fixed")),
+        ("close #42 fixed", Close(42, "fixed")),
+        ("close 42 of them", Close(7, "42 of them")),
+        ("reply #42 On it.", Reply(42, "On it.")),
+        ("reply 3 of us saw it", Reply(7, "3 of us saw it")),
+        ("note 3 of us saw it", Note(7, "3 of us saw it")),
+        ("title 3 exports fail", Title(7, "3 exports fail")),
         ("reply On it.", Reply(7, "On it.")),
         ("reply -3 is wrong", Reply(7, "-3 is wrong")),
         ('reply "3 of us saw it"', Reply(7, "3 of us saw it")),
@@ -132,8 +137,7 @@ def test_in_a_thread_the_number_is_implied_and_one_that_is_given_wins(text: str,
         ("assign 97", "Who? Type @ and pick the person from Slack's list. Try: assign 97 @grace"),
         (
             "assign 97 @grace",
-            'Slack did not say who "@grace" is: type @ and pick the person from Slack\'s list. '
-            "Try: assign 97 @grace",
+            'Slack did not say who "@grace" is: type @ and pick the person from Slack\'s list. Try: assign 97 @grace',
         ),
         ("assign 97 <!subteam^S1|@team>", '"@team" is a group: name each person. Try: assign 97 @grace'),
         (

@@ -15,7 +15,6 @@ from bot.tickets.history import (
     fresh,
     message_id,
     moment,
-    placed,
     timestamp,
 )
 
@@ -158,30 +157,3 @@ def test_changes_end_in_the_same_message_in_any_order_and_however_often(
 
 
 MESSAGES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), unique_by=lambda pair: pair[0])
-
-
-@given(st.data(), MESSAGES)
-def test_messages_are_placed_once_and_in_order(data: st.DataObject, pairs: list[tuple[int, int]]) -> None:
-    everything = [message(number, after(seconds)) for number, seconds in pairs]
-    again = data.draw(st.lists(st.sampled_from(everything), max_size=4)) if everything else []
-    history: list[Message] = []
-    for one in data.draw(st.permutations(everything + again)):
-        history = placed(history, one)
-    assert history == sorted(everything, key=lambda one: (one["created_at"], one["id"]))
-
-
-def test_a_known_message_is_left_as_it_is() -> None:
-    changed = edited(message(), "Fixed", after(1))
-    assert placed([changed], message()) == [changed]
-
-
-@pytest.mark.parametrize("written", ["2024-11-22T18:26:50Z", "2024-11-22 19:26:50+01", "2024-11-22T18:26:50"])
-def test_messages_of_other_programs_are_placed_by_their_time(written: str) -> None:
-    theirs: Message = {**message(2), "created_at": written}
-    assert placed([theirs], message(1, after(5)))[1] == theirs
-    assert placed([theirs], message(1, after(15)))[0] == theirs
-
-
-def test_an_unreadable_time_counts_as_the_oldest() -> None:
-    theirs: Message = {**message(2), "created_at": "yesterday"}
-    assert placed([theirs], message()) == placed([message()], theirs) == [theirs, message()]

@@ -1,0 +1,547 @@
+"""The courier makes Slack show what the tables say: once, in place, in order, whatever Slack and PostgreSQL do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from bot import app
+from bot.sandbox import Channel, Message
+from storage.embedded import EmbeddedPostgres
+from storage.showing import COURIERS
+from tests.conftest import Office, World, open_office
+
+
+async def until(happened: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Waits for something that the courier does while it cannot come to rest."""
+    async with asyncio.timeout(20):
+        while not (found := await happened()):  # noqa: ASYNC110 - nobody says when Slack shows something
+            await asyncio.sleep(0.02)
+        return found
+
+
+async def opened(office: Office, text: str = "The export fails") -> Message:
+    root = await office.world.ada.post(office.world.help, text)
+    await office.at_rest()
+    return root
+
+
+async def command(office: Office, text: str) -> None:
+    """Linus, who is an agent and not in the support channel, uses `/ticket` in triage."""
+    taken = await office.world.linus.command("/ticket", text, channel=office.world.triage)
+    assert taken.ok, taken
+
+
+def by_desk(office: Office, channel: Channel) -> list[Message]:
+    """What the desk has posted in a channel and its threads, in order."""
+    posts = sorted(channel.posts.values(), key=lambda one: one.ts)
+    return [one for one in posts if one.author is office.sandbox.bot]
+
+
+def posted_once(office: Office) -> bool:
+    """No message of the desk stands twice anywhere, going by the identity that each carries."""
+    channels = [office.world.help, office.world.triage]
+    identities = [
+        str(one.metadata["event_payload"]["id"])
+        for channel in channels
+        for one in by_desk(office, channel)
+        if one.metadata is not None
+    ]
+    return len(identities) == len(set(identities))
+
+
+def visible_to_customers(office: Office) -> str:
+    """Everything that somebody who is no agent can see: channels, threads, private answers, DMs, forms."""
+    world = office.world
+    seen: list[Any] = []
+    for person in (world.ada, world.bob, world.ben):
+        private = [one for one in world.help.ephemerals if one.only_for == person.id]
+        messages = [*world.help.posts.values(), *private, *office.sandbox.dm_messages(person)]
+        seen += [(one.text, one.blocks, one.metadata, one.username) for one in messages] + [person.view]
+    return json.dumps(seen, ensure_ascii=False)
+
+
+async def test_everything_is_updated_in_place_and_never_repeated(office: Office) -> None:
+    world = office.world
+    root = await opened(office)
+    card, status = office.card(), by_desk(office, world.help)[0]
+    for text in ("claim 1", "priority 1 high", "reply 1 Try again", "close 1", "reopen 1", "close 1"):
+        await command(office, text)
+        await office.at_rest()
+    questions = [one for one in by_desk(office, world.help) if "How did we do" in one.text]
+    assert (await world.ada.click(questions[-1], action_id="rate:5")).ok
+    await office.at_rest()
+
+    assert (await office.ticket())["closings"] == 2
+    assert by_desk(office, world.help) == [status, by_desk(office, world.help)[1], *questions]
+    assert len(questions) == 2, "each closing asks once"
+    assert office.card() is card
+    assert "rated ★★★★★" in card.text
+    assert "Closed" in status.text
+    assert office.thread(root).count("Try again") == 1
+    assert [one for one in office.sandbox.messages(world.triage) if "#1" in one.text] == [card]
+    assert posted_once(office)
+
+
+async def test_a_mirror_follows_its_message_through_edit_and_deletion(office: Office) -> None:
+    root = await opened(office)
+    detail = await office.world.ada.post(office.world.help, "With 10 rows", thread_ts=root.ts)
+    await office.at_rest()
+    mirrored = office.sandbox.find(office.world.triage, "With 10 rows")
+    await office.world.ada.edit(detail, "With 10,000 rows")
+    await office.at_rest()
+    assert "With 10,000 rows" in mirrored.text
+    assert "edited" in mirrored.text
+    assert (await office.said())[-1] == "With 10,000 rows"
+
+    await office.world.ada.delete(detail)
+    await office.at_rest()
+    assert (await office.said())[-1] == ""
+    shown = json.dumps([(one.text, one.blocks) for one in office.world.triage.posts.values()])
+    assert "10,000 rows" not in shown
+
+
+async def test_what_another_program_writes_is_shown(office: Office) -> None:
+    """A web app answers, closes and urges a ticket with plain SQL."""
+    root = await opened(office)
+    author = await office.sql.fetchval("insert into auth.users (id) values (gen_random_uuid()) returning id")
+    word = {
+        "id": str(uuid4()),
+        "content": "Fixed <b>now</b>",
+        "created_at": "2030-01-01T00:00:00+00:00",
+        "created_by": str(author),
+        "attachments": [],
+    }
+    await office.sql.execute(
+        """
+        update tickets set status = 'closed', priority = 'high', conversation_history = jsonb_build_object(
+          'messages', conversation_history -> 'messages' || $1::jsonb)
+        """,
+        [word],
+    )
+    await office.at_rest()
+    assert "High priority" in office.card().text
+    status, answer, question = office.thread(root)
+    assert "Closed" in status
+    assert answer == "Fixed &lt;b&gt;now&lt;/b&gt;"
+    assert "How did we do" in question
+    assert "Fixed &lt;b&gt;now&lt;/b&gt;" in office.thread(office.card())
+
+
+async def test_no_note_is_ever_visible_to_a_customer(office: Office) -> None:
+    """Notes by every way in, on a ticket that goes through every state: none is where a customer can look."""
+    world = office.world
+    root = await opened(office)
+    await world.linus.post(world.triage, "SECRET typed in triage", thread_ts=office.card().ts)
+    await command(office, "note 1 SECRET by command")
+    assert (await world.grace.click(office.card(), action_id="note")).ok
+    assert (await world.grace.submit({"words": "SECRET in a form"})).ok
+    await office.at_rest()
+    await command(office, "claim 1")
+    await command(office, "reply 1 Look again")
+    await office.at_rest()
+    await world.ada.post(world.help, "No", thread_ts=root.ts)
+    await world.ben.command("/ticket", "show 1", channel=world.help)
+    await world.ben.command("/ticket", "list all", channel=world.help)
+    await command(office, "close 1 SECRET comment")
+    await office.at_rest()
+    question = office.sandbox.find(world.help, "How did we do")
+    for person in (world.ada, world.bob):
+        assert (await person.click(question, action_id="rate:1")).ok
+    await world.ada.post(world.help, "Again!", thread_ts=root.ts)
+    await office.at_rest()
+
+    assert len(await office.notes()) == 4
+    assert sum("SECRET" in text for text in office.thread(office.card())) == 4
+    assert "Again!" in visible_to_customers(office)
+    assert "SECRET" not in visible_to_customers(office)
+    assert not any("SECRET" in text for text in await office.said())
+
+
+async def test_a_reply_is_sent_when_it_is_due(world: World, database_url: str, sql: asyncpg.Connection) -> None:
+    async with open_office(world, database_url, sql, reply_undo_seconds=60) as office:
+        root = await opened(office)
+        await command(office, "reply 1 It works again")
+        await office.at_rest()
+        assert (await office.said(), len(office.thread(root))) == (["The export fails"], 1)
+        assert (await office.ticket())["status"] == "new"
+
+        world.clock.advance(seconds=61)
+        await office.at_rest()
+        assert await office.said() == ["The export fails", "It works again"]
+        assert (await office.ticket())["status"] == "pending"
+        assert office.thread(root)[1:] == ["It works again"]
+        assert "sent to the customer" in office.thread(office.card())[1]
+
+
+async def test_a_held_reply_goes_out_first_when_the_ticket_is_closed(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    async with open_office(world, database_url, sql, reply_undo_seconds=60) as office:
+        root = await opened(office)
+        await command(office, "reply 1 It works again")
+        await command(office, "close 1")
+        await office.at_rest()
+        assert (await office.ticket())["status"] == "closed"
+        assert await office.said() == ["The export fails", "It works again"]
+        status, reply, question = office.thread(root)
+        assert ("Closed" in status, reply, "How did we do" in question) == (True, "It works again", True)
+
+
+async def test_posts_in_a_channel_keep_their_pace(world: World, database_url: str, sql: asyncpg.Connection) -> None:
+    pace = 0.15
+    async with open_office(world, database_url, sql, post_interval_seconds=pace) as office:
+        for n in range(4):
+            await world.ada.post(world.help, f"Question {n}")
+        await office.at_rest()
+        posts = [one for one in office.sandbox.calls if one.method == "chat.postMessage"]
+        for channel, expected in ((world.help, 4), (world.triage, 8)):
+            at = [one.at for one in posts if one.args["channel"] == channel.id]
+            assert len(at) == expected
+            assert min(later - earlier for earlier, later in pairwise(at)) >= pace
+        first, second = {one.args["channel"]: one.at for one in reversed(posts)}.values()
+        assert abs(first - second) < pace, "the channels do not wait for each other"
+        assert await sql.fetchval("select count(*) from threadesk.posted where ts is not null") == 12
+
+
+async def test_retry_after_pauses_the_posts_of_one_channel_only(office: Office) -> None:
+    office.sandbox.disrupt("chat.postMessage", "ratelimited", seconds=2)
+    began = time.time()
+    root = await opened(office)
+    posts = [one for one in office.sandbox.calls if one.method == "chat.postMessage"]
+    (status,) = [one.at - began for one in posts if one.args["channel"] == office.world.help.id]
+    card, mirror = [one.at - began for one in posts if one.args["channel"] == office.world.triage.id]
+    assert min(status, card) < 2 <= max(status, card) <= max(status, mirror)
+    assert len(office.thread(root)) == len(office.thread(office.card())) == 1
+    assert posted_once(office)
+
+
+async def test_retry_after_pauses_updates_everywhere_and_no_post(office: Office) -> None:
+    world = office.world
+    roots = [await opened(office, f"Question {n}") for n in range(3)]
+    office.sandbox.disrupt("chat.update", "ratelimited", seconds=2)
+    office.sandbox.calls.clear()
+    began = time.time()
+    await asyncio.gather(*(command(office, f"priority {n} high") for n in (1, 2, 3)))
+    await world.ada.post(world.help, "And another thing", thread_ts=roots[0].ts)
+    await office.at_rest()
+
+    updates = [one.at - began for one in office.sandbox.calls if one.method == "chat.update"]
+    (mirrored,) = [one.at - began for one in office.sandbox.calls if one.method == "chat.postMessage"]
+    assert mirrored < 2 <= min(updates)
+    assert ["High priority" in office.card(n).text for n in (1, 2, 3)] == [True] * 3
+    assert {one["priority"] for one in [await office.ticket(n) for n in (1, 2, 3)]} == {"high"}
+
+
+@pytest.mark.parametrize("how", ["http_500", "cut_before", "cut_after"])
+async def test_a_post_without_a_clear_answer_stands_in_slack_once(office: Office, how: Any) -> None:
+    """After `cut_after` the message is there and only its metadata can tell."""
+    office.sandbox.disrupt("chat.postMessage", how, times=2)
+    root = await opened(office)
+    assert [text.startswith("Ticket #1") for text in office.thread(root)] == [True]
+    assert len(office.sandbox.messages(office.world.triage)) == 1
+    assert posted_once(office)
+    unknown = "select count(*) from threadesk.posted where ts is null"
+    assert await office.sql.fetchval(unknown) == 0
+
+
+@pytest.mark.parametrize("how", ["ratelimited", "http_500", "cut_before"])
+async def test_a_look_up_that_fails_is_no_reason_to_post_again(office: Office, how: Any) -> None:
+    root = await opened(office)
+    office.sandbox.disrupt("chat.postMessage", "cut_after")
+    office.sandbox.disrupt("conversations.replies", how)
+    await office.world.ada.post(office.world.help, "With 10 rows", thread_ts=root.ts)
+    await office.at_rest()
+    assert [text for text in office.thread(office.card()) if "With 10 rows" in text] == ["With 10 rows"]
+    assert posted_once(office)
+
+
+async def test_an_answer_that_was_lost_is_not_given_twice(office: Office) -> None:
+    """The digest is a notice: it is looked for by its metadata as well."""
+    await opened(office)
+    office.sandbox.disrupt("chat.postMessage", "cut_after")
+    office.sandbox.disrupt("conversations.history", "ratelimited")
+    await command(office, "digest today")
+    await office.at_rest()
+    assert sum("Digest" in one.text for one in office.sandbox.messages(office.world.triage)) == 1
+    assert await office.sql.fetchval("select ts from threadesk.notices where key like 'digest:%'") is not None
+
+
+@pytest.mark.parametrize("trouble", [None, "http_500", "ratelimited"])
+async def test_a_reply_whose_thread_has_vanished_does_not_stay_in_the_open_channel(
+    world: World, database_url: str, sql: asyncpg.Connection, trouble: Any
+) -> None:
+    """An admin deletes status message and root while a reply is held; taking the stray away may fail at first."""
+    world.grace.admin = True
+    async with open_office(world, database_url, sql, reply_undo_seconds=60) as office:
+        root = await opened(office)
+        await command(office, "reply 1 For your eyes only")
+        await office.at_rest()
+        await world.grace.delete(by_desk(office, world.help)[0])
+        await world.grace.delete(root)
+        await office.at_rest()
+        if trouble is not None:
+            office.sandbox.disrupt("chat.delete", trouble)
+        world.clock.advance(seconds=61)
+        await office.at_rest()
+
+        assert await office.said() == ["", "For your eyes only"]
+        assert by_desk(office, world.help) == []
+        thread = office.thread(office.card())
+        assert sum("A message does not reach Slack" in text for text in thread) == 1
+
+
+@pytest.mark.parametrize("how", ["archived", "removed"])
+async def test_a_closed_channel_holds_nobody_else_up_and_is_taken_up_again(office: Office, how: str) -> None:
+    world, sandbox = office.world, office.sandbox
+    other = await sandbox.add_channel("help-initech", members=[world.ben, world.grace, sandbox.bot])
+    await office.sql.execute(
+        "insert into threadesk.channels (id, name, role, triage_channel) values ($1, 'help-initech', 'support', $2)",
+        *(other.id, world.triage.id),
+    )
+    root = await opened(office)
+    if how == "archived":
+        sandbox.archive(world.help)
+    else:
+        await sandbox.kick(world.help, sandbox.bot)
+    await command(office, "reply 1 Are you still there?")
+    await world.ben.post(other, "My laptop is slow")
+
+    async def others_go_on() -> bool:
+        told = any("does not reach Slack" in text for text in office.thread(office.card()))
+        return told and len(by_desk(office, other)) == 1 and "Pending" in office.card().text
+
+    await until(others_go_on)
+    assert (await office.ticket())["status"] == "pending"
+    assert len(office.thread(root)) == 1
+
+    if how == "archived":
+        world.help.archived = False
+    else:
+        await sandbox.invite(world.help, sandbox.bot, by=world.grace)
+    await a_minute_passes(office)
+    await office.at_rest()
+    assert office.thread(root)[1] == "Are you still there?"
+    assert "Pending" in office.thread(root)[0]
+    assert posted_once(office)
+
+
+async def test_an_update_in_an_archived_channel_waits_until_it_is_open_again(office: Office) -> None:
+    root = await opened(office)
+    office.sandbox.archive(office.world.help)
+    await command(office, "claim 1")
+
+    async def told() -> bool:
+        return any("does not reach Slack" in text for text in office.thread(office.card()))
+
+    await until(told)
+    assert "nobody is on it" in office.thread(root)[0]
+    office.world.help.archived = False
+    await a_minute_passes(office)
+    await office.at_rest()
+    assert (await office.ticket())["status"] == "open"
+    assert "Linus Pauling is on it" in office.thread(root)[0]
+
+
+async def a_minute_passes(office: Office) -> None:
+    """For the pauses of lanes, which are physical time."""
+    await office.sql.execute("update threadesk.lanes set free_at = free_at - interval '1 minute'")
+    await office.sql.execute("notify threadesk")
+
+
+async def test_what_must_be_noticed_mentions_the_assignees_in_triage(office: Office) -> None:
+    world = office.world
+    root = await opened(office)
+    await command(office, f"assign 1 {world.grace.mention} {world.linus.mention}")
+    await office.at_rest()
+    assert alerts(office) == [f"{world.grace.mention} #1 was assigned to you by {world.linus.mention}."]
+
+    await world.ada.post(world.help, "Any news?", thread_ts=root.ts)
+    await office.at_rest()
+    (news,) = [text for text in office.thread(office.card()) if "Any news?" in text]
+    assert f"🔔 {world.grace.mention} {world.linus.mention}" in news
+
+    for text in ("close 1", "reopen 1"):
+        await command(office, text)
+    await office.at_rest()
+    assert alerts(office)[1:] == [f"{world.grace.mention} #1 was reopened by {world.linus.mention}."]
+    assert (await office.ticket())["status"] == "open"
+    assert world.grace.mention not in visible_to_customers(office)
+
+
+def alerts(office: Office) -> list[str]:
+    return [text for text in office.thread(office.card()) if "#1 was " in text]
+
+
+async def test_what_was_undone_at_once_alerts_nobody(office: Office) -> None:
+    """Linus assigns Grace by mistake and takes her off before triage was told."""
+    await opened(office)
+    office.sandbox.disrupt("chat.postMessage", "ratelimited", seconds=1)
+    await command(office, "note 1 Seen before")
+    await command(office, f"assign 1 {office.world.grace.mention}")
+    await command(office, f"unassign 1 {office.world.grace.mention}")
+    await office.at_rest()
+    assert (await office.ticket())["status"] == "new"
+    assert alerts(office) == []
+
+
+async def test_names_and_e_mails_are_found_out_after_the_message_is_kept(office: Office) -> None:
+    """Slack's trouble with `users.info` delays the name; the message was kept before."""
+    world = office.world
+    office.sandbox.disrupt("users.info", "http_500")
+    await world.bob.post(world.help, f"Ask {world.ben.mention} about it")
+    await office.sandbox.settled()
+    assert await office.said() == [f"Ask @{world.ben.id} about it"]
+    await office.at_rest()
+    ticket = await office.ticket()
+    assert ticket["customer_email"] == "bob@globex.example"
+    assert (ticket["title"], await office.said()) == ("Ask @Ben Franklin about it", ["Ask @Ben Franklin about it"])
+    assert "From *Bob Noyce* (Globex)" in office.card().text
+    customer = await office.sql.fetchrow("select * from customers")
+    assert customer is not None
+    assert (customer["first_name"], customer["last_name"], customer["communication_channels"]) == (
+        *("Bob", "Noyce"),
+        ["slack"],
+    )
+
+
+async def test_a_known_e_mail_makes_the_requester_the_customer_who_has_it(office: Office) -> None:
+    """Letter case is ignored, and what the row holds stays."""
+    known = await office.sql.fetchval("insert into auth.users (id) values (gen_random_uuid()) returning id")
+    await office.sql.execute(
+        """
+        insert into customers (id, first_name, last_name, email, communication_channels, feedback_history)
+        values ($1, 'Robert', 'N.', 'BOB@Globex.example', '{email}', '{"feedback": []}')
+        """,
+        known,
+    )
+    await office.world.bob.post(office.world.help, "Add a seat")
+    await office.at_rest()
+    ticket = await office.ticket()
+    assert (ticket["requester"], ticket["created_by"], ticket["customer_email"]) == (
+        *(known, known),
+        "BOB@Globex.example",
+    )
+    written_by = ticket["conversation_history"]["messages"][0]["created_by"]
+    assert UUID(written_by) == known
+    customer = await office.sql.fetchrow("select * from customers")
+    assert customer is not None
+    assert (customer["first_name"], customer["communication_channels"]) == ("Robert", ["email", "slack"])
+    assert "From *Bob Noyce*" in office.card().text
+
+
+async def test_a_desk_that_starts_again_repeats_nothing(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    for _ in range(2):
+        async with open_office(world, database_url, sql) as office:
+            if not world.help.posts:
+                await opened(office)
+                await command(office, "close 1")
+            await office.at_rest()
+            changes = [one for one in office.sandbox.calls if one.method.startswith("chat.")]
+            world.sandbox.calls.clear()
+    assert changes == []
+    assert await sql.fetchval("select count(*) from threadesk.posted") == 4
+
+
+async def test_two_replicas_post_everything_once_and_keep_the_pace(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    pace = 0.1
+    changes = {"post_interval_seconds": pace}
+    async with open_office(world, database_url, sql, **changes) as office:
+        async with app.running(world.settings(database_url, **changes), migrating=False, clock=world.clock):
+            for n in range(5):
+                await world.ada.post(world.help, f"Question {n}")
+            await office.at_rest()
+        assert (len(by_desk(office, world.help)), len(by_desk(office, world.triage))) == (5, 10)
+        assert posted_once(office)
+        at = [
+            one.at
+            for one in office.sandbox.calls
+            if one.args.get("channel") == world.triage.id and "metadata" in one.args
+        ]
+        assert min(later - earlier for earlier, later in pairwise(at)) >= pace
+        assert await sql.fetchval("select count(*) from threadesk.posted where ts is not null") == 15
+
+
+async def test_a_courier_that_is_cut_off_while_it_signs_in_comes_back(office: Office) -> None:
+    """Its session ends, and so does the next one in the middle of its first statement."""
+    await opened(office)
+    key = f"{COURIERS}, {await signed_in(office)}"
+    await office.sql.execute(f"select pg_terminate_backend(pid) from pg_locks where {SIGNED_IN}")
+    await office.sql.execute(f"select pg_advisory_lock({key})")
+
+    async def cut_again() -> Any:
+        ended = f"select pg_terminate_backend(pid) from pg_locks where {SIGNED_IN.replace('granted', 'not granted')}"
+        return await office.sql.fetchval(ended)
+
+    await until(cut_again)
+    await office.sql.execute(f"select pg_advisory_unlock({key})")
+    await office.world.bob.post(office.world.help, "Are you there?")
+    await office.at_rest()
+    assert (await office.ticket(2))["title"] == "Are you there?"
+    assert "Are you there?" in office.card(2).text
+
+
+SIGNED_IN = f"""
+  locktype = 'advisory' and classid = {COURIERS} and granted and pid <> pg_backend_pid()
+  and database = (select oid from pg_database where datname = current_database())
+"""
+
+
+async def signed_in(office: Office) -> int:
+    """The number by which the courier is known."""
+    return int(await office.sql.fetchval(f"select objid::bigint from pg_locks where {SIGNED_IN}"))
+
+
+async def test_a_restart_of_postgresql_loses_and_repeats_nothing(world: World) -> None:
+    """The server is shut down while posts are on their way, events arrive meanwhile, and it comes back."""
+    folder = Path(tempfile.mkdtemp(prefix="threadesk-restart-"))
+    server = EmbeddedPostgres(folder, settings={"fsync": "off"})
+    url = await asyncio.to_thread(server.start)
+    async with AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
+        stack.callback(server.remove)
+        running = await stack.enter_async_context(app.running(world.settings(url), clock=world.clock))
+        world.sandbox.deliver_to(f"http://127.0.0.1:{running.port}/slack/events")
+        for n in range(5):
+            await world.ada.post(world.help, f"Before {n}")
+        shut_down(folder)
+        for n in range(5):
+            await world.ada.post(world.help, f"Meanwhile {n}")
+        assert await asyncio.to_thread(server.start) == url
+        sql = await asyncpg.connect(url)
+        stack.push_async_callback(sql.close)
+        office = Office(world, running, sql)
+        await office.at_rest()
+
+        titles = [row["title"] for row in await sql.fetch("select title from tickets")]
+        expected = [f"{when} {n}" for when in ("Before", "Meanwhile") for n in range(5)]
+        assert sorted(titles) == sorted(expected)
+        assert (len(by_desk(office, world.help)), len(by_desk(office, world.triage))) == (10, 20)
+        assert posted_once(office)
+        world.sandbox.deliver_to(None)
+
+
+def shut_down(folder: Path) -> None:
+    """PostgreSQL's fast shutdown: https://www.postgresql.org/docs/current/server-shutdown.html"""
+    location = folder / "postgres.location"
+    home = Path(location.read_text().strip()) if location.exists() else folder / "postgres"
+    pid_file = home / "data" / "postmaster.pid"
+    os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)

@@ -1,0 +1,102 @@
+"""Slack's side of the wire where a test needs more than what people do: signed requests, order, what is seen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.sandbox import Channel, Message, Person
+from bot.sandbox.delivery import Delivery
+from tests.conftest import Office
+
+
+async def send(office: Office, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+    """Posts a request to the desk, signed as Slack signs unless `headers` say otherwise; the HTTP status."""
+    content = {"Content-Type": "application/json"}
+    signed = content | (office.sandbox.sign(body) if headers is None else dict(headers))
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{office.url}/slack/events", data=body, headers=signed) as answer,
+    ):
+        return answer.status
+
+
+async def send_event(office: Office, event: Mapping[str, Any], **envelope: Any) -> int:
+    """Delivers an event that nobody in the sandbox can cause; the HTTP status."""
+    whole = {
+        "type": "event_callback",
+        "team_id": office.sandbox.team.id,
+        "event_id": f"Ev{event.get('ts', '')}",
+        "event": event,
+    }
+    return await send(office, json.dumps(whole | envelope).encode())
+
+
+def concerns(delivery: Delivery, message: Message) -> bool:
+    """Whether this is an event about the message, at its first attempt."""
+    if delivery.kind != "event" or delivery.retry:
+        return False
+    event = delivery.payload["event"]
+    return message.ts in (event.get("ts"), event.get("deleted_ts"), event.get("message", {}).get("ts"))
+
+
+@asynccontextmanager
+async def held_back(office: Office) -> AsyncIterator[None]:
+    """Slack's events of what happens meanwhile do not reach the desk: the test delivers them, in its own order.
+
+    Somebody else acknowledges them, so that no later attempt of Slack's mends what the order has broken.
+    """
+
+    async def acknowledge(_: web.Request) -> web.Response:
+        return web.Response()
+
+    elsewhere = web.Application()
+    elsewhere.router.add_post("/", acknowledge)
+    async with TestServer(elsewhere) as server:
+        office.sandbox.deliver_to(str(server.make_url("/")))
+        yield
+        await office.sandbox.settled()
+    office.sandbox.deliver_to(f"{office.url}/slack/events")
+
+
+async def events_about(office: Office, message: Message, count: int = 1) -> list[Delivery]:
+    """The events about a message, in the order in which they arose."""
+    async with asyncio.timeout(5):
+        while True:
+            found = [one for one in office.sandbox.deliveries if concerns(one, message)]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def deliver(office: Office, *deliveries: Delivery) -> None:
+    """One after the other, each acknowledged before the next."""
+    for delivery in deliveries:
+        assert await send(office, delivery.parcel.body) == 200
+
+
+def seen_by(office: Office, person: Person) -> str:
+    """Everything that a person can see in Slack: texts and blocks of their channels and of their DM."""
+    channels = {channel.id: channel for channel in office.sandbox.slack.workspace.channels.values()}
+    return json.dumps(
+        [
+            (message.text, message.blocks)
+            for channel in channels.values()
+            if person.id in channel.members
+            for message in (*channel.posts.values(), *channel.ephemerals)
+            if message.only_for in (None, person.id)
+        ],
+        ensure_ascii=False,
+    )
+
+
+def private_answers(channel: Channel, person: Person) -> list[str]:
+    """What only this person sees there."""
+    return [one.text for one in channel.ephemerals if one.only_for == person.id]

@@ -1,0 +1,422 @@
+"""Whose turn it is: lanes, leases, pace and pauses; and what a claim costs."""
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage import notices, people, showing, tickets
+from storage.engine import Database, Transaction
+from storage.notices import Notice
+from storage.showing import Lease, Mark
+from storage.tickets import Origin
+
+NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+MINUTE = dt.timedelta(minutes=1)
+COURIER = 1
+
+
+async def marked(sql: asyncpg.Connection, lane: str, *, due_at: dt.datetime = NOW, tickets: int = 1) -> None:
+    """So many tickets with something to show in the lane, all of them due at once."""
+    await sql.execute(
+        """
+        with made as (
+          insert into tickets (title, description, status, priority)
+          select 'a', 'b', 'new', 'low' from generate_series(1, $1) returning id
+        ) insert into threadesk.to_show (ticket_id, side, lane, due_at) select id, 'triage', $2, $3 from made
+        """,
+        tickets,
+        lane,
+        due_at,
+    )
+
+
+@pytest.fixture(autouse=True)
+async def courier(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """The session of a courier that is alive."""
+    session = await asyncpg.connect(database_url)
+    await showing.sign_in(session, COURIER)
+    yield session
+    await session.close()
+
+
+async def take(database: Database, *, most: int = 100, courier: int = COURIER, now: dt.datetime = NOW) -> list[Lease]:
+    async with database.transaction(now) as tx:
+        return await showing.take_lanes(tx, courier, most=most)
+
+
+async def lanes(database: Database, **how: Any) -> list[str]:
+    return sorted(lease.lane for lease in await take(database, **how))
+
+
+async def expire(sql: asyncpg.Connection) -> None:
+    """Ends the time of every lease."""
+    await sql.execute("update threadesk.lanes set leased_until = clock_timestamp()")
+
+
+async def release(database: Database, lease: Lease, *, rest: float = 0) -> bool:
+    async with database.transaction(NOW) as tx:
+        return await showing.release(tx, lease, rest=rest)
+
+
+async def seconds_to_next(database: Database) -> float | None:
+    async with database.transaction(NOW) as tx:
+        return await showing.seconds_to_next(tx)
+
+
+async def test_a_lane_has_one_lease_however_many_take(
+    database: Database, database_url: str, sql: asyncpg.Connection
+) -> None:
+    names = [f"C-{number}" for number in range(6)]
+    for name in names:
+        await marked(sql, name, tickets=3)
+    replicas = [database, Database(database_url)]
+    for _ in range(5):
+        taken = await asyncio.gather(*(take(replicas[place % 2], most=2) for place in range(12)))
+        leases = [lease for some in taken for lease in some]
+        counted = Counter(lease.lane for lease in leases)
+        assert max(counted.values()) == 1
+        while rest := await take(database, most=2):
+            leases += rest
+        assert sorted(lease.lane for lease in leases) == names
+        assert all(await asyncio.gather(*(release(database, lease) for lease in leases)))
+    await replicas[1].close()
+
+
+async def test_only_lanes_with_something_due(database: Database, sql: asyncpg.Connection) -> None:
+    assert await take(database) == []
+    assert await seconds_to_next(database) is None
+    await marked(sql, "C-LATER", due_at=NOW + MINUTE)
+    assert await take(database) == []
+    assert await seconds_to_next(database) == 60
+    await marked(sql, "C-NOW")
+    assert await seconds_to_next(database) == 0
+    assert await lanes(database) == ["C-NOW"]
+    assert await lanes(database, now=NOW + MINUTE) == ["C-LATER"]
+
+
+async def test_the_lanes_that_waited_longest_come_first(database: Database, sql: asyncpg.Connection) -> None:
+    for minutes, name in enumerate(["C-OLDEST", "C-OLD", "A-NEW", "B-NEWEST"]):
+        await marked(sql, name, due_at=NOW + minutes * MINUTE)
+    later = NOW + 9 * MINUTE
+    assert await lanes(database, most=2, now=later) == ["C-OLD", "C-OLDEST"]
+    assert await lanes(database, most=2, now=later) == ["A-NEW", "B-NEWEST"]
+
+
+async def test_a_lost_lease_does_nothing(database: Database, sql: asyncpg.Connection) -> None:
+    await marked(sql, "C-HELP")
+    (lost,) = await take(database)
+    await expire(sql)
+    (held,) = await take(database)
+    assert held.id != lost.id
+    assert not await release(database, lost, rest=60)
+    async with database.transaction(NOW) as tx:
+        assert not await showing.holds(tx, lost)
+        assert not await showing.renew(tx, lost)
+        assert await showing.holds(tx, held)
+    assert await take(database) == []
+    assert await release(database, held)
+    assert not await release(database, held)
+    assert await lanes(database) == ["C-HELP"]
+
+
+async def test_a_lease_that_is_renewed_lasts(database: Database, sql: asyncpg.Connection) -> None:
+    await marked(sql, "C-HELP")
+    (lease,) = await take(database)
+    await expire(sql)
+    async with database.transaction(NOW) as tx:
+        assert await showing.renew(tx, lease)
+    assert await take(database) == []
+
+
+async def test_the_leases_of_a_dead_courier_end_early(
+    database: Database, sql: asyncpg.Connection, courier: asyncpg.Connection
+) -> None:
+    await marked(sql, "C-HELP")
+    await take(database)
+    alive = await seconds_to_next(database)
+    await courier.close()
+    dead = await seconds_to_next(database)
+    assert alive is not None
+    assert dead is not None
+    assert alive > 13
+    assert dead <= 2
+
+
+async def test_who_holds_a_lease_keeps_it_to_the_end_of_the_transaction(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    await marked(sql, "C-HELP")
+    (lease,) = await take(database)
+    await expire(sql)
+    async with database.transaction(NOW) as tx:
+        assert await showing.holds(tx, lease)
+        taking = asyncio.create_task(take(database))
+        async with asyncio.timeout(10):
+            while True:
+                if await sql.fetchval("select exists (select from pg_locks where not granted)"):
+                    break
+                await asyncio.sleep(0.01)
+        assert not taking.done()
+    assert [one.lane for one in await taking] == ["C-HELP"]
+
+
+async def test_a_lane_rests_after_a_post_and_during_a_pause(database: Database, sql: asyncpg.Connection) -> None:
+    await marked(sql, "C-HELP")
+    await marked(sql, "C-SALES")
+    (first, second) = sorted(await take(database), key=lambda lease: lease.lane)
+    await release(database, first, rest=60)
+    await release(database, second, rest=0)
+    resting = await sql.fetchval("select free_at - now() from threadesk.lanes where lane = 'C-HELP'")
+    assert MINUTE * 0.9 < resting <= MINUTE
+    assert await lanes(database) == ["C-SALES"]
+    async with database.transaction(NOW) as tx:
+        await showing.pause(tx, "C-SALES", 90)
+        # A shorter pause does not end a longer one, nor does the rest after a post.
+        await showing.pause(tx, "C-SALES", 1)
+    lease = await sql.fetchval("select lease from threadesk.lanes where lane = 'C-SALES'")
+    assert await release(database, Lease("C-SALES", lease), rest=0)
+    assert await take(database) == []
+    waiting = await seconds_to_next(database)
+    assert waiting is not None
+    assert 50 < waiting <= 60
+    await sql.execute("update threadesk.lanes set free_at = now() where lane = 'C-SALES'")
+    assert await lanes(database) == ["C-SALES"]
+
+
+async def test_a_lane_that_was_never_used_can_be_paused(database: Database, sql: asyncpg.Connection) -> None:
+    await marked(sql, "C-HELP")
+    async with database.transaction(NOW) as tx:
+        await showing.pause(tx, "C-HELP", 60)
+    assert await take(database) == []
+
+
+async def test_a_budget_gives_a_burst_and_then_its_pace(database: Database) -> None:
+    async def place() -> float:
+        async with database.transaction(NOW) as tx:
+            return await showing.place_in_budget(tx, "chat.update", every=60, burst=3)
+
+    waits = sorted(await asyncio.gather(*(place() for _ in range(6))))
+    assert waits[:3] == [0, 0, 0]
+    assert [round(wait / 60) for wait in waits[3:]] == [1, 2, 3]
+
+
+async def test_marks_and_notices_take_turns_in_a_lane(database: Database, sql: asyncpg.Connection) -> None:
+    async with database.transaction(NOW + MINUTE) as tx:
+        assert await notices.add(tx, "digest:1", "channel", {"text": "Monday"}, channel="C-HELP")
+        assert not await notices.add(tx, "digest:1", "channel", {"text": "Monday"}, channel="C-HELP")
+        assert await notices.add(tx, "hint:1", "ephemeral", {"text": "psst"}, slack_id="U-ADA", channel="C-HELP")
+    await marked(sql, "C-HELP")
+    await marked(sql, "C-HELP", due_at=NOW + 2 * MINUTE)
+    seen: list[str] = []
+    async with database.transaction(NOW + 3 * MINUTE) as tx:
+        while one := await showing.head(tx, "C-HELP"):
+            match one:
+                case Notice():
+                    seen.append(one.key)
+                    assert one.message == {"text": "Monday"}
+                    await notices.sent(tx, one.id, "1.0")
+                case Mark():
+                    seen.append("mark")
+                    await showing.shown(tx, one)
+        private = await showing.head(tx, "private:U-ADA")
+        assert isinstance(private, Notice)
+        await notices.refuse(tx, private.id, "user_not_found")
+    assert seen == ["mark", "digest:1", "mark"]
+    assert await take(database, now=NOW + 3 * MINUTE) == []
+
+
+async def opened(tx: Transaction) -> UUID:
+    """A ticket with a customer's thread and a triage channel."""
+    ada = await people.meet(tx, "T-GLOBEX", "U-ADA")
+    ticket_id = uuid4()
+    new = tickets.NewTicket(
+        ticket_id, "It burns", "Badly", "new", "high", [], [], ada.user_id, None,
+        ada.user_id, ada.team_id, ada.slack_id, "C-HELP", "1.0", "C-TRIAGE",
+    )  # fmt: skip
+    await tickets.insert(tx, new)
+    return ticket_id
+
+
+async def say(tx: Transaction, ticket_id: UUID, content: str, origin: Origin, *, note: bool = False) -> dict[str, Any]:
+    ada = await people.meet(tx, "T-GLOBEX", "U-ADA")
+    word = {
+        "id": str(uuid4()),
+        "content": content,
+        "created_at": tx.now.isoformat(),
+        "created_by": str(ada.user_id),
+        "attachments": [],
+    }
+    await (
+        tickets.append_note(tx, ticket_id, word, origin)
+        if note
+        else tickets.append(tx, ticket_id, word, origin, "customer")
+    )
+    return word
+
+
+async def test_a_change_that_comes_while_a_ticket_is_shown_stays_marked(database: Database) -> None:
+    async with database.transaction(NOW) as tx:
+        await tx.act_as(None, "desk")
+        ticket_id = await opened(tx)
+        shown = await showing.head(tx, "C-TRIAGE")
+        assert isinstance(shown, Mark)
+        await tickets.change(tx, ticket_id, priority="low")
+        await showing.shown(tx, shown)
+        changed = await showing.head(tx, "C-TRIAGE")
+        assert isinstance(changed, Mark)
+        assert changed.version == shown.version + 1
+        await showing.shown(tx, changed)
+        assert await showing.head(tx, "C-TRIAGE") is None
+        assert isinstance(await showing.head(tx, "C-HELP"), Mark)
+
+
+async def test_a_ticket_that_failed_is_put_off_and_counted(database: Database) -> None:
+    async with database.transaction(NOW) as tx:
+        await tx.act_as(None, "desk")
+        ticket_id = await opened(tx)
+        mark = await showing.head(tx, "C-TRIAGE")
+        assert isinstance(mark, Mark)
+        await showing.put_off(tx, mark, 60, failed=True)
+        assert await showing.head(tx, "C-TRIAGE") is None
+        # A new change does not wait for that.
+        await tickets.change(tx, ticket_id, priority="low")
+        again = await showing.head(tx, "C-TRIAGE")
+        assert isinstance(again, Mark)
+        assert (again.attempts, again.update_at) == (1, None)
+        await showing.put_off(tx, again, 30, reserved=True)
+    async with database.transaction(NOW + MINUTE) as tx:
+        due = await showing.head(tx, "C-TRIAGE")
+        assert isinstance(due, Mark)
+        assert (due.attempts, due.update_at) == (1, NOW + dt.timedelta(seconds=30))
+
+
+async def test_a_customer_is_never_shown_a_note(database: Database) -> None:
+    async with database.transaction(NOW) as tx:
+        ticket_id = await opened(tx)
+        await say(tx, ticket_id, "They shout", Origin("C-TRIAGE", "1.0", "triage", None), note=True)
+        await say(tx, ticket_id, "From nowhere", Origin(None, None, None, None), note=True)
+        assert await showing.next_unshown(tx, ticket_id, "customer") is None
+        note = await showing.next_unshown(tx, ticket_id, "triage")
+        assert note is not None
+        assert (note.kind, note.word["content"]) == ("note", "From nowhere")
+
+
+async def test_what_a_side_does_not_show_yet(database: Database) -> None:
+    async with database.transaction(NOW) as tx:
+        ticket_id = await opened(tx)
+        word = await say(tx, ticket_id, "Hello", Origin("C-HELP", "1.0", "customer", {"text": "Hello"}))
+        assert await showing.next_unshown(tx, ticket_id, "customer") is None
+        fresh = await showing.next_unshown(tx, ticket_id, "triage")
+        assert fresh is not None
+        assert (fresh.word, fresh.source, fresh.posted) == (word, {"text": "Hello"}, None)
+        slot = f"message:{word['id']}"
+        posted, before = await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "9.0")
+        assert before is None
+        # Cut off before Slack's answer: the same message, which may have been sent, comes up again.
+        assert (await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "9.0"))[0] == posted
+        doubtful = await showing.next_unshown(tx, ticket_id, "triage")
+        assert doubtful is not None
+        assert doubtful.posted is not None
+        assert doubtful.posted.attempted_at is not None
+        await showing.known_unsent(tx, posted)
+        assert (await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "9.0")) == (posted, None)
+        await showing.record(tx, posted, "C-TRIAGE", "9.1", "fingerprint", fresh.version)
+        assert await showing.next_unshown(tx, ticket_id, "triage") is None
+        assert await showing.is_ours(tx, "C-TRIAGE", "9.1") == ticket_id
+        known = await tickets.recorded(tx, "C-HELP", "1.0")
+        assert known is not None
+        await tickets.rewrite(tx, known, word | {"content": "Hello!", "edited_at": NOW.isoformat()}, None)
+        edited = await showing.next_unshown(tx, ticket_id, "triage")
+        assert edited is not None
+        assert (edited.word["content"], edited.version) == ("Hello!", fresh.version + 1)
+        await showing.refuse(tx, posted, "msg_too_long")
+        assert await showing.next_unshown(tx, ticket_id, "triage") is None
+
+
+async def test_what_was_deleted_before_it_was_shown_is_never_shown(database: Database) -> None:
+    async with database.transaction(NOW) as tx:
+        ticket_id = await opened(tx)
+        word = await say(tx, ticket_id, "Oops", Origin("C-HELP", "1.0", "customer", None))
+        known = await tickets.recorded(tx, "C-HELP", "1.0")
+        assert known is not None
+        await tickets.rewrite(tx, known, word | {"content": "", "deleted_at": NOW.isoformat()}, None)
+        assert await showing.next_unshown(tx, ticket_id, "triage") is None
+
+
+async def test_assignments_and_reopenings_are_to_be_noticed_once(database: Database) -> None:
+    async with database.transaction(NOW) as tx:
+        grace = await people.meet(tx, "T-ACME", "U-GRACE")
+        await tx.act_as(grace.user_id, "agent")
+        ticket_id = await opened(tx)
+        await tickets.change(tx, ticket_id, status="open", assigned_to=(grace.user_id,))
+        await tickets.change(tx, ticket_id, status="closed")
+        await tickets.change(tx, ticket_id, status="open", priority="low")
+        assigned, reopened = await showing.to_be_noticed(tx, ticket_id)
+        assert (assigned.what, assigned.actor, assigned.after) == ("assigned_to", grace.user_id, [str(grace.user_id)])
+        assert (reopened.what, reopened.before, reopened.after) == ("status", "closed", "open")
+        posted, _ = await showing.begin_post(tx, ticket_id, "triage", f"event:{assigned.id}", "C-TRIAGE", "1.0")
+        await showing.record(tx, posted, "C-TRIAGE", "2.0", "", 0)
+        assert await showing.to_be_noticed(tx, ticket_id) == [reopened]
+
+
+class Measured(Transaction):
+    """Notes how many blocks of PostgreSQL's buffers each of its statements touches."""
+
+    def __init__(self, connection: AsyncConnection, now: dt.datetime) -> None:
+        super().__init__(connection, now)
+        self.blocks: list[int] = []
+
+    async def run(self, sql: LiteralString, **values: Any) -> CursorResult[Any]:
+        async with self._connection.begin_nested() as nothing_done:
+            explained = await super().run(f"explain (analyze, buffers, format json) {sql}", **values)
+            plan = explained.scalar_one()[0]["Plan"]
+            self.blocks.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+            await nothing_done.rollback()
+        return await super().run(sql, **values)
+
+
+async def cost_of_a_claim(database: Database) -> list[int]:
+    """Blocks touched to take a lane, to find the mark and the notice at its head, and to know when to come again."""
+    async with database.connection() as connection, connection.begin():
+        measured = Measured(connection, NOW + MINUTE)
+        (lease,) = await showing.take_lanes(measured, COURIER, most=1)
+        assert await showing.head(measured, lease.lane)
+        await showing.seconds_to_next(measured)
+    return measured.blocks
+
+
+@pytest.mark.parametrize("waiting", [1, 1000])
+async def test_the_cost_of_a_claim_does_not_grow_with_the_backlog(
+    database: Database, sql: asyncpg.Connection, waiting: int
+) -> None:
+    # What is marked is what counts here, not how it came to be.
+    await sql.execute("alter table tickets disable trigger user")
+    names = [f"C-{number:02}" for number in range(20)]
+    for name in names:
+        await marked(sql, name, tickets=waiting)
+    await sql.execute(
+        """
+        insert into threadesk.notices (key, kind, lane, channel, message, due_at)
+        select lane || place, 'channel', lane, lane, '{}', $1
+        from unnest($2::text[]) as l (lane), generate_series(1, $3) as p (place)
+        """,
+        NOW,
+        names,
+        waiting,
+    )
+    unknown = await cost_of_a_claim(database)
+    await sql.execute("analyze")
+    analysed = await cost_of_a_claim(database)
+    for claim, mark, notice, next_time in (unknown, analysed):
+        # One probe goes down an index of 20,000 rows to one row. Each lane is probed for its mark and its notice.
+        probe = 4
+        assert max(mark, notice) <= probe
+        assert max(claim, next_time) <= probe * 2 * len(names)

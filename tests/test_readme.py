@@ -1,0 +1,94 @@
+"""README.md names what exists, and all of it; and the demo prints what README.md shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot import demo
+from bot.__main__ import app
+from bot.settings import Settings
+from bot.tickets.grammar import VERBS, Verb
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+
+def default_of(name: str) -> str:
+    """A setting's default as a person writes it."""
+    field = Settings.model_fields[name]
+    if field.is_required():
+        return "required"
+    if field.default is None:
+        return "none"
+    return f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
+
+
+def test_every_setting_is_listed_with_its_default() -> None:
+    listed = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \| .+ \|$", README, re.MULTILINE)
+    assert sorted(listed) == sorted((name.upper(), default_of(name)) for name in Settings.model_fields)
+
+
+def test_the_example_of_settings_has_every_one() -> None:
+    to_fill_in = re.findall(r"^([A-Z_]+)=$", EXAMPLE, re.MULTILINE)
+    assert {name.lower() for name in to_fill_in} == {
+        name for name, field in Settings.model_fields.items() if field.is_required()
+    }
+    others = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+    assert {name.lower() for name in others} == Settings.model_fields.keys() - {name.lower() for name in to_fill_in}
+    shown = {name: f"`{value}`" for name, value in others.items() if default_of(name.lower()) != "none"}
+    assert shown == {name: default_of(name.lower()) for name in shown}
+
+
+def test_every_make_target_is_there() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)) == set(targets)
+
+
+def test_every_command_is_there() -> None:
+    commands = {name for name in app if not name.startswith("-")}
+    assert set(re.findall(r"python -m bot ([a-z]+)", README)) == commands
+
+
+def row_of(verb: Verb) -> str:
+    usage = verb.usage.replace("|", r"\|")
+    who = "agents" if verb.agents_only else "everybody"
+    return f"| `{usage}` | {verb.does} | `/ticket {verb.typed}` | {who} |"
+
+
+def test_every_verb_is_listed_with_its_example() -> None:
+    table = README.partition("| verb |")[2].partition("\n\n")[0]
+    assert table.splitlines()[2:] == [row_of(verb) for verb in VERBS.values()]
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it: https://docs.github.com/get-started/writing-on-github (section links)"""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)\s]+)\)", README):
+        path, _, fragment = target.partition("#")
+        if "://" in target:
+            continue
+        assert (ROOT / path).exists(), target
+        assert not fragment or fragment in anchors, target
+
+
+def scenes(transcript: str) -> dict[str, list[str]]:
+    """The lines under each heading, without times of day."""
+    parts = re.split(r"^── ", re.sub(r"\d\d:\d\d:\d\d", "hh:mm:ss", transcript), flags=re.MULTILINE)[1:]
+    return {heading: lines for heading, *lines in map(str.splitlines, parts)}
+
+
+async def test_the_demo_plays_to_its_end_and_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await demo.play() == 0
+    printed = scenes(capsys.readouterr().out)
+    shown = scenes(next(block for block in README.split("```")[1::2] if block.startswith("\n── ")))
+    for heading, lines in shown.items():
+        # Within a scene the order may differ: channels do not wait for each other.
+        assert set(lines) - {"", "…"} <= set(printed[heading]), heading
