@@ -175,7 +175,12 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
             reopening=dt.timedelta(days=settings.reopen_days),
         )
         services = Services(
-            database, desk, client(token, settings.slack_api_url), clock, settings.post_interval_seconds
+            database=database,
+            desk=desk,
+            slack=client(token, settings.slack_api_url, settings.slack_call_seconds),
+            now=clock,
+            pace=settings.post_interval_seconds,
+            call_seconds=settings.slack_call_seconds,
         )
         await _choose_channels(settings, services, found)
         await directory.read_triage_members(replace(services, slack=slack))

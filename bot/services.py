@@ -18,13 +18,17 @@ ANSWER_SECONDS = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`slack` never repeats a call by itself. `now` is the one Clock. `pace`: seconds between posts in a channel."""
+    """`slack` never repeats a call by itself. `now` is the one Clock. `pace`: seconds between posts in a channel.
+
+    `call_seconds`: how long a call of the courier's may take.
+    """
 
     database: Database
     desk: Desk
     slack: AsyncWebClient
     now: Callable[[], dt.datetime]
     pace: float
+    call_seconds: float
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     group_seconds: float = Field(default=120, ge=0, le=86_400)
     reopen_days: float = Field(default=30, ge=0, le=3650)
     post_interval_seconds: float = Field(default=1.0, ge=0, le=60)
+    slack_call_seconds: float = Field(default=8.0, ge=0.5, le=60)
     log_level: str = "INFO"
 
     @field_validator("support_channels", mode="before")

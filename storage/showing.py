@@ -12,30 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 from uuid import UUID, uuid4
 
-import asyncpg
-
 from storage.engine import Transaction
 from storage.notices import Notice
 from storage.tickets import AuthorRole, Side
 
-#: How long a lease lasts, which is longer than a call to Slack can take.
-LEASE_SECONDS = 15.0
-#: How much earlier it ends when its courier has died: a call that it left on its way gets the two seconds that remain.
-ORPHANED: LiteralString = "interval '13 seconds'"
-#: The first key of the advisory locks by which couriers are known to be alive.
-COURIERS: LiteralString = "29800"
-
-#: When a lane `l` is free of its lease.
-UNLEASED_AT: LiteralString = f"""
-  l.leased_until - case when l.courier in (
-    select objid::bigint from pg_locks where locktype = 'advisory' and classid = {COURIERS} and objsubid = 2
-      and database = (select oid from pg_database where datname = current_database())
-  ) then interval '0' else {ORPHANED} end
-"""
-
 #: The lanes in which something waits, each with the time at which its head is due. One index probe a lane, however
 #: many tickets wait in it: https://wiki.postgresql.org/wiki/Loose_indexscan
-HEADS: LiteralString = f"""
+HEADS: LiteralString = """
   with recursive marked as (
     (select lane, due_at from threadesk.to_show order by lane, due_at limit 1)
     union all
@@ -50,7 +33,7 @@ HEADS: LiteralString = f"""
       order by lane, due_at limit 1) as n
   ), heads as (
     select w.lane, min(w.due_at) as due_at,
-      coalesce(max(l.free_at), '-infinity') as free_at, coalesce(max({UNLEASED_AT}), '-infinity') as leased_until
+      coalesce(max(l.free_at), '-infinity') as free_at, coalesce(max(l.leased_until), '-infinity') as leased_until
     from (table marked union all table noticed) as w left join threadesk.lanes l using (lane) group by w.lane
   )
 """
@@ -62,12 +45,7 @@ class Lease:
     id: UUID
 
 
-async def sign_in(session: asyncpg.Connection[asyncpg.Record], courier: int) -> None:
-    """Shows that a courier lives, until this session ends: its leases need not be waited for after a kill."""
-    await session.execute(f"select pg_advisory_lock_shared({COURIERS}, $1)", courier)
-
-
-async def take_lanes(tx: Transaction, courier: int, *, most: int) -> list[Lease]:
+async def take_lanes(tx: Transaction, *, most: int, seconds: float) -> list[Lease]:
     """Leases lanes in which something is due, the ones that waited longest first."""
     lease = uuid4()
     taken = await tx.run(
@@ -77,18 +55,16 @@ async def take_lanes(tx: Transaction, courier: int, *, most: int) -> list[Lease]
           where due_at <= :now and free_at <= clock_timestamp() and leased_until <= clock_timestamp()
           order by free_at, due_at limit :most
         )
-        insert into threadesk.lanes as l (lane, lease, courier, leased_until)
-        select lane, :lease, :courier, clock_timestamp() + make_interval(secs => :seconds) from ready order by lane
-        on conflict (lane) do update
-          set lease = excluded.lease, courier = excluded.courier, leased_until = excluded.leased_until
-          where {UNLEASED_AT} <= clock_timestamp() and l.free_at <= clock_timestamp()
+        insert into threadesk.lanes as l (lane, lease, leased_until)
+        select lane, :lease, clock_timestamp() + make_interval(secs => :seconds) from ready order by lane
+        on conflict (lane) do update set lease = excluded.lease, leased_until = excluded.leased_until
+          where l.leased_until <= clock_timestamp() and l.free_at <= clock_timestamp()
         returning lane
         """,
         now=tx.now,
         most=most,
-        seconds=LEASE_SECONDS,
+        seconds=seconds,
         lease=lease,
-        courier=courier,
     )
     return [Lease(lane, lease) for lane in taken.scalars()]
 
@@ -120,7 +96,7 @@ async def release(tx: Transaction, lease: Lease, *, rest: float) -> bool:
     return bool(done.rowcount)
 
 
-async def renew(tx: Transaction, lease: Lease) -> bool:
+async def renew(tx: Transaction, lease: Lease, *, seconds: float) -> bool:
     """Begins the lease anew, before something that must not be done twice. False when it had been lost."""
     done = await tx.run(
         """
@@ -129,7 +105,7 @@ async def renew(tx: Transaction, lease: Lease) -> bool:
         """,
         lane=lease.lane,
         lease=lease.id,
-        seconds=LEASE_SECONDS,
+        seconds=seconds,
     )
     return bool(done.rowcount)
 

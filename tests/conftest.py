@@ -134,6 +134,7 @@ class World:
             "reply_undo_seconds": 0,
             "group_seconds": 0,
             "post_interval_seconds": 1 / SPEED,
+            "slack_call_seconds": 2,
             "log_level": "WARNING",
         } | changes
         return Settings(_env_file=None, **values)

@@ -188,6 +188,7 @@ async def process(town: Town, database_url: str) -> AsyncIterator[Process]:
         "REPLY_UNDO_SECONDS": "0",
         "GROUP_SECONDS": "0",
         "POST_INTERVAL_SECONDS": str(1 / SPEED),
+        "SLACK_CALL_SECONDS": "1",
         "LOG_LEVEL": "WARNING",
     }
     process = Process(environment, port)

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-import secrets
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, assert_never
 from uuid import UUID
@@ -48,8 +47,9 @@ UPDATE_BURST = 20
 class Courier:
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._id = secrets.randbelow(2**31)
-        self._signed_in = False
+        # Longer than a call can take: what a killed process has left on its way has arrived by the end of its lease,
+        # and is found when it is looked for.
+        self._lease_seconds = 2 * services.call_seconds
         self._wake = asyncio.Event()
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -89,22 +89,17 @@ class Courier:
         connection.add_termination_listener(lambda _: closed.set())
         try:
             with telling_away():
-                await showing.sign_in(connection, self._id)
                 await connection.add_listener(NOTIFICATIONS, lambda *_: self._wake.set())
-            self._signed_in = True
             self._wake.set()
             await closed.wait()
         finally:
-            self._signed_in = False
             connection.terminate()
 
     async def _round(self) -> float:
         """Starts what can be done now; returns how long until more can, in seconds."""
-        if not self._signed_in:
-            return IDLE_SECONDS
         free = AT_ONCE - len(self._under_way)
         async with self._services.transaction() as tx:
-            leases = await showing.take_lanes(tx, self._id, most=free) if free else []
+            leases = await showing.take_lanes(tx, most=free, seconds=self._lease_seconds) if free else []
             wait = await showing.seconds_to_next(tx)
         for lease in leases:
             task = asyncio.create_task(self._serve(lease))
@@ -168,7 +163,7 @@ class Courier:
             return
 
         async with services.transaction() as tx:
-            if not await showing.renew(tx, lease):
+            if not await showing.renew(tx, lease, seconds=self._lease_seconds):
                 return
             step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
             if step is None:
@@ -195,7 +190,7 @@ class Courier:
         posted_id = begun[0] if begun else step.posted.id if step.posted else None
         assert posted_id is not None
         try:
-            async with _in_time():
+            async with _within(self._lease_seconds * 0.8):
                 place = await (self._post(step, posted_id, begun[1]) if begun else self._change(step))
         except RateLimited as limited:
             await self._limited(lease, mark, posted_id, limited)
@@ -350,11 +345,11 @@ class Courier:
 
     async def _tell(self, lease: Lease, notice: Notice) -> None:
         async with self._services.transaction() as tx:
-            if not await showing.renew(tx, lease):
+            if not await showing.renew(tx, lease, seconds=self._lease_seconds):
                 return
             await notices.attempt(tx, notice.id)
         try:
-            async with _in_time():
+            async with _within(self._lease_seconds * 0.8):
                 ts = await self._deliver(notice)
         except RateLimited as limited:
             posting = limited.method in {"chat.postMessage", "chat.postEphemeral"}
@@ -405,10 +400,10 @@ class Courier:
 
 
 @contextlib.asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
+async def _within(seconds: float) -> AsyncIterator[None]:
     """Ends a call while its lease still holds."""
     try:
-        async with asyncio.timeout(showing.LEASE_SECONDS * 0.8):
+        async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
         raise Unclear("no answer in time") from error

@@ -12,7 +12,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.tickets import text
 
-CALL_SECONDS = 8
+START_SECONDS = 8
 
 #: The channel is closed to the desk, not the message to the channel: nothing can be posted there for the time being.
 CHANNEL_CLOSED = frozenset(
@@ -53,14 +53,15 @@ class Unclear(Exception):  # noqa: N818
     """No answer, or one of Slack's own troubles: the call may or may not have done its work."""
 
 
-def client(token: str, api_url: str) -> AsyncWebClient:
+def client(token: str, api_url: str, seconds: float) -> AsyncWebClient:
     """A client that never repeats a call by itself: a call that was cut off may have posted already."""
-    return AsyncWebClient(token=token, base_url=api_url, timeout=CALL_SECONDS, retry_handlers=[])
+    # slack_sdk hands its time-out to aiohttp, which takes fractions; only the annotation does not.
+    return AsyncWebClient(token=token, base_url=api_url, timeout=cast("int", seconds), retry_handlers=[])
 
 
 def patient_client(token: str, api_url: str) -> AsyncWebClient:
     """For the questions at start, which may be asked again and for whose answers one may wait."""
-    patient = AsyncWebClient(token=token, base_url=api_url, timeout=CALL_SECONDS)
+    patient = AsyncWebClient(token=token, base_url=api_url, timeout=START_SECONDS)
     patient.retry_handlers.append(AsyncServerErrorRetryHandler(max_retry_count=2))
     patient.retry_handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=10))
     return patient

@@ -238,10 +238,8 @@ create table threadesk.lanes (
   lane text primary key,
   free_at timestamptz not null default '-infinity',
   leased_until timestamptz not null default '-infinity',
-  lease uuid,
-  courier integer
+  lease uuid
 );
-comment on column threadesk.lanes.courier is 'whose lease: its session holds an advisory lock as long as it lives';
 comment on table threadesk.lanes is 'pace, pause and lease: a channel''s posts, or a method in the workspace';
 """
 

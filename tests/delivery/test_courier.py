@@ -22,7 +22,6 @@ import pytest
 from bot import app
 from bot.sandbox import Channel, Message
 from storage.embedded import EmbeddedPostgres
-from storage.showing import COURIERS
 from tests.conftest import Office, World, open_office
 
 
@@ -480,34 +479,14 @@ async def test_two_replicas_post_everything_once_and_keep_the_pace(
         assert await sql.fetchval("select count(*) from threadesk.posted where ts is not null") == 15
 
 
-async def test_a_courier_that_is_cut_off_while_it_signs_in_comes_back(office: Office) -> None:
-    """Its session ends, and so does the next one in the middle of its first statement."""
+async def test_a_courier_whose_session_is_cut_off_listens_again(office: Office) -> None:
     await opened(office)
-    key = f"{COURIERS}, {await signed_in(office)}"
-    await office.sql.execute(f"select pg_terminate_backend(pid) from pg_locks where {SIGNED_IN}")
-    await office.sql.execute(f"select pg_advisory_lock({key})")
-
-    async def cut_again() -> Any:
-        ended = f"select pg_terminate_backend(pid) from pg_locks where {SIGNED_IN.replace('granted', 'not granted')}"
-        return await office.sql.fetchval(ended)
-
-    await until(cut_again)
-    await office.sql.execute(f"select pg_advisory_unlock({key})")
+    ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity where query ilike 'listen %'"
+    assert await office.sql.fetchval(ended) == 1
     await office.world.bob.post(office.world.help, "Are you there?")
     await office.at_rest()
     assert (await office.ticket(2))["title"] == "Are you there?"
     assert "Are you there?" in office.card(2).text
-
-
-SIGNED_IN = f"""
-  locktype = 'advisory' and classid = {COURIERS} and granted and pid <> pg_backend_pid()
-  and database = (select oid from pg_database where datname = current_database())
-"""
-
-
-async def signed_in(office: Office) -> int:
-    """The number by which the courier is known."""
-    return int(await office.sql.fetchval(f"select objid::bigint from pg_locks where {SIGNED_IN}"))
 
 
 async def test_a_restart_of_postgresql_loses_and_repeats_nothing(world: World) -> None:

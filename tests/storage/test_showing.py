@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
@@ -20,7 +19,7 @@ from storage.tickets import Origin
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
-COURIER = 1
+LEASE = 15.0
 
 
 async def marked(sql: asyncpg.Connection, lane: str, *, due_at: dt.datetime = NOW, tickets: int = 1) -> None:
@@ -38,18 +37,9 @@ async def marked(sql: asyncpg.Connection, lane: str, *, due_at: dt.datetime = NO
     )
 
 
-@pytest.fixture(autouse=True)
-async def courier(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """The session of a courier that is alive."""
-    session = await asyncpg.connect(database_url)
-    await showing.sign_in(session, COURIER)
-    yield session
-    await session.close()
-
-
-async def take(database: Database, *, most: int = 100, courier: int = COURIER, now: dt.datetime = NOW) -> list[Lease]:
+async def take(database: Database, *, most: int = 100, now: dt.datetime = NOW) -> list[Lease]:
     async with database.transaction(now) as tx:
-        return await showing.take_lanes(tx, courier, most=most)
+        return await showing.take_lanes(tx, most=most, seconds=LEASE)
 
 
 async def lanes(database: Database, **how: Any) -> list[str]:
@@ -119,7 +109,7 @@ async def test_a_lost_lease_does_nothing(database: Database, sql: asyncpg.Connec
     assert not await release(database, lost, rest=60)
     async with database.transaction(NOW) as tx:
         assert not await showing.holds(tx, lost)
-        assert not await showing.renew(tx, lost)
+        assert not await showing.renew(tx, lost, seconds=LEASE)
         assert await showing.holds(tx, held)
     assert await take(database) == []
     assert await release(database, held)
@@ -132,22 +122,18 @@ async def test_a_lease_that_is_renewed_lasts(database: Database, sql: asyncpg.Co
     (lease,) = await take(database)
     await expire(sql)
     async with database.transaction(NOW) as tx:
-        assert await showing.renew(tx, lease)
+        assert await showing.renew(tx, lease, seconds=LEASE)
     assert await take(database) == []
 
 
-async def test_the_leases_of_a_dead_courier_end_early(
-    database: Database, sql: asyncpg.Connection, courier: asyncpg.Connection
+async def test_a_lane_whose_taker_has_died_is_free_when_the_lease_ends(
+    database: Database, sql: asyncpg.Connection
 ) -> None:
     await marked(sql, "C-HELP")
     await take(database)
-    alive = await seconds_to_next(database)
-    await courier.close()
-    dead = await seconds_to_next(database)
-    assert alive is not None
-    assert dead is not None
-    assert alive > 13
-    assert dead <= 2
+    assert LEASE - 2 < (await seconds_to_next(database) or 0) <= LEASE
+    await expire(sql)
+    assert await lanes(database) == ["C-HELP"]
 
 
 async def test_who_holds_a_lease_keeps_it_to_the_end_of_the_transaction(
@@ -387,7 +373,7 @@ async def cost_of_a_claim(database: Database) -> list[int]:
     """Blocks touched to take a lane, to find the mark and the notice at its head, and to know when to come again."""
     async with database.connection() as connection, connection.begin():
         measured = Measured(connection, NOW + MINUTE)
-        (lease,) = await showing.take_lanes(measured, COURIER, most=1)
+        (lease,) = await showing.take_lanes(measured, most=1, seconds=LEASE)
         assert await showing.head(measured, lease.lane)
         await showing.seconds_to_next(measured)
     return measured.blocks
