@@ -105,7 +105,7 @@ def ticket_of(row: Any) -> Ticket:
 
 
 async def _one(tx: Transaction, where: LiteralString, *, lock: bool, **values: Any) -> Ticket | None:
-    locking: LiteralString = "for update of t" if lock else ""
+    locking: LiteralString = "for no key update of t, d" if lock else ""
     row = (await tx.run(f"select {TICKET} {FROM} where {where} {locking}", **values)).one_or_none()
     return ticket_of(row) if row else None
 
@@ -318,7 +318,7 @@ async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
     """What was recorded of Slack's message (channel, ts); its ticket stays locked until the transaction ends."""
     found = await tx.run(
         "select t.id from public.tickets t join threadesk.messages m on m.ticket_id = t.id"
-        " where m.channel = :channel and m.ts = :ts for update of t",
+        " where m.channel = :channel and m.ts = :ts for no key update of t",
         channel=channel,
         ts=ts,
     )
@@ -592,7 +592,7 @@ async def open_ones_of(tx: Transaction, assignee: UUID, triage_channel: str) -> 
     found = await tx.run(
         f"""
         select {TICKET} {FROM} where t.assigned_to @> array[cast(:who as uuid)] and t.status <> 'closed'
-          and d.triage_channel = :triage order by d.number for update of t
+          and d.triage_channel = :triage order by d.number for no key update of t, d
         """,
         who=assignee,
         triage=triage_channel,
