@@ -85,9 +85,12 @@ async def sandbox(
     manifest
         The app's manifest: its scopes, events and commands.
     """
-    from bot.sandbox.standalone import serve
+    from bot.sandbox.standalone import CannotServe, serve
 
-    await serve(port, request_url, manifest, speed)
+    try:
+        await serve(port, request_url, manifest, speed)
+    except CannotServe as error:
+        _give_up(error)
 
 
 def _give_up(why: object) -> None:

@@ -21,7 +21,7 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import listeners
-from bot.delivery import directory
+from bot.delivery import directory, triage
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
@@ -37,6 +37,7 @@ from storage.engine import Database, DatabaseAway
 log = structlog.get_logger(__name__)
 
 LARGEST_REQUEST = 4 * 1024 * 1024
+SLACK_CHECK = dt.timedelta(minutes=1)
 
 
 class StartError(Exception):
@@ -183,7 +184,8 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
             call_seconds=settings.slack_call_seconds,
         )
         await _choose_channels(settings, services, found)
-        await directory.read_triage_members(replace(services, slack=slack))
+        await triage.check_all(replace(services, slack=slack))
+        await _must_serve(services, found[settings.triage_channel])
     except SlackRefused as refused:
         raise StartError(_refusal(refused.error)) from None
     except (Unclear, RateLimited) as error:
@@ -204,7 +206,15 @@ def _digest_channel(settings: Settings, found: dict[str, Found]) -> str | None:
         return None
     if settings.digest_channel not in found:
         raise StartError(_invisible("DIGEST_CHANNEL", settings.digest_channel))
-    return found[settings.digest_channel].id
+    channel = found[settings.digest_channel]
+    if not channel.member:
+        raise StartError(_invisible("DIGEST_CHANNEL", settings.digest_channel))
+    if channel.shared:
+        raise StartError(
+            f"DIGEST_CHANNEL: #{channel.name} is shared with another company, which would read what others' customers"
+            " say. Choose a channel of your own."
+        )
+    return channel.id
 
 
 def _invisible(setting: str, channel: str) -> str:
@@ -212,25 +222,33 @@ def _invisible(setting: str, channel: str) -> str:
 
 
 async def _choose_channels(settings: Settings, services: Services, found: dict[str, Found]) -> None:
-    triage = found.get(settings.triage_channel)
-    if triage is None or not triage.member:
+    chosen = found.get(settings.triage_channel)
+    if chosen is None or not chosen.member:
         raise StartError(_invisible("TRIAGE_CHANNEL", settings.triage_channel))
-    unfit = directory.unfit_for_triage(triage)
+    unfit = directory.unfit_for_triage(chosen)
     if unfit:
         raise StartError(
-            f"TRIAGE_CHANNEL: #{triage.name} cannot be used, because {unfit} and notes would be read by others."
+            f"TRIAGE_CHANNEL: #{chosen.name} cannot be used, because {unfit} and notes would be read by others."
             " Choose a private channel that is not shared."
         )
     for name in settings.support_channels:
         if name not in found or not found[name].member:
             raise StartError(_invisible("SUPPORT_CHANNELS", name))
-        if found[name].id == triage.id:
+        if found[name].id == chosen.id:
             raise StartError("SUPPORT_CHANNELS: the triage channel cannot be a support channel too.")
     async with services.transaction() as tx:
-        await channels.choose_triage(tx, triage.id, triage.name, suspended=None)
+        await channels.resume(tx, chosen.id)
+        await channels.choose_triage(tx, chosen.id, chosen.name, suspended=None)
         for name in settings.support_channels:
-            await channels.choose_support(tx, found[name].id, found[name].name, triage.id)
+            await channels.choose_support(tx, found[name].id, found[name].name, chosen.id)
         await channels.support_only(tx, [found[name].id for name in settings.support_channels])
+
+
+async def _must_serve(services: Services, chosen: Found) -> None:
+    async with services.transaction() as tx:
+        channel = await channels.find(tx, chosen.id)
+    if channel and channel.suspended:
+        raise StartError(f"TRIAGE_CHANNEL: #{chosen.name} cannot be used: {channel.suspended}.")
 
 
 @asynccontextmanager
@@ -270,6 +288,7 @@ def bolt_app(settings: Settings, services: Services) -> AsyncApp:
 
 def web_app(settings: Settings, services: Services) -> web.Application:
     bolt = bolt_app(settings, services)
+    slack = SlackCheck(services)
 
     async def slack_events(request: web.Request) -> web.Response:
         body = await request.read()
@@ -284,7 +303,7 @@ def web_app(settings: Settings, services: Services) -> web.Application:
         return web.json_response({"alive": True})
 
     async def ready(_: web.Request) -> web.Response:
-        return await readiness(services)
+        return await readiness(services, slack)
 
     app = web.Application(client_max_size=LARGEST_REQUEST)
     app.router.add_post("/slack/events", slack_events)
@@ -309,17 +328,33 @@ def malformed(body: bytes, request: web.Request) -> str | None:
     return None if isinstance(parsed, dict) else "the body is no JSON object"
 
 
-async def readiness(services: Services) -> web.Response:
+class SlackCheck:
+    """Whether Slack takes the token. A yes holds for a minute, so that probes do not use up what Slack allows."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._good_until: dt.datetime | None = None
+
+    async def passes(self) -> bool:
+        now = self._services.now()
+        if self._good_until and now < self._good_until:
+            return True
+        with contextlib.suppress(SlackRefused, RateLimited, Unclear, TimeoutError):
+            async with asyncio.timeout(2):
+                await ask(self._services.slack, "auth.test")
+                self._good_until = now + SLACK_CHECK
+                return True
+        return False
+
+
+async def readiness(services: Services, slack: SlackCheck) -> web.Response:
     """Ready when the database is reachable, its migrations are current and Slack takes the token."""
     checks = {"database": False, "migrations": False, "slack": False}
     with contextlib.suppress(DatabaseAway, TimeoutError):
         async with asyncio.timeout(2):
             checks["migrations"] = await migrate.is_current(services.database)
             checks["database"] = True
-    with contextlib.suppress(SlackRefused, RateLimited, Unclear, TimeoutError):
-        async with asyncio.timeout(2):
-            await ask(services.slack, "auth.test")
-            checks["slack"] = True
+    checks["slack"] = await slack.passes()
     return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
 

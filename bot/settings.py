@@ -8,6 +8,8 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 APP_PAGE = "https://api.slack.com/apps → your app"
@@ -31,7 +33,7 @@ class Settings(BaseSettings):
         min_length=1, description="the channels your customers write in: names or ids, separated by commas"
     )
     digest_channel: str | None = Field(default=None, description="where digests are posted: a channel's name or id")
-    database_url: SecretStr | None = Field(default=None, description="a postgresql:// URL")
+    database_url: SecretStr | None = None
     data_dir: Path = Path(".data")
     slack_api_url: str = "https://slack.com/api/"
     reply_undo_seconds: float = Field(default=10, ge=0, le=600)
@@ -116,12 +118,17 @@ def load_for_migration() -> tuple[SecretStr | None, Path]:
 def _explained(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
-        name = str(problem["loc"][0])
-        found = Settings.model_fields[name].description
-        what = "is missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {name.upper()} {_small(what)}" + (f" ({found})" if found else ""))
+        field = Settings.model_fields[str(problem["loc"][0])]
+        found = f" ({field.description})" if field.description else ""
+        lines.append(f"  {str(problem['loc'][0]).upper()} {_problem(problem, field)}{found}")
     return "\n".join(["These settings are missing or wrong; set them in the environment or in .env:", *lines])
 
 
-def _small(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+def _problem(problem: ErrorDetails, field: FieldInfo) -> str:
+    if problem["type"] == "value_error":
+        return problem["msg"].removeprefix("Value error, ")
+    limits = {name: getattr(one, name) for one in field.metadata for name in ("ge", "le") if hasattr(one, name)}
+    if len(limits) == 2:
+        kind = "whole number" if field.annotation is int else "number"
+        return f"must be a {kind} from {limits['ge']} to {limits['le']}"
+    return "is missing"

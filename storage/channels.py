@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +75,40 @@ async def choose_support(tx: Transaction, channel: str, name: str, triage_channe
     )
 
 
+async def lock_triage(tx: Transaction, channel: str) -> Channel | None:
+    """The triage channel, which nobody else checks until this transaction ends; tickets may still refer to it."""
+    found = await tx.run(
+        f"select {CHANNEL} from threadesk.channels c where c.id = :id and c.role = 'triage' for no key update",
+        id=channel,
+    )
+    row = found.one_or_none()
+    return Channel(**row._mapping) if row else None
+
+
+async def suspend(tx: Transaction, channel: str, why: str) -> None:
+    """Nothing more of tickets is shown in the triage channel, nor what waits to be said there of them."""
+    await tx.run("update threadesk.channels set suspended = :why where id = :id", id=channel, why=why)
+    await tx.run(
+        "update threadesk.notices set refused = 'suspended'"
+        " where channel = :id and kind = 'channel' and sent_at is null and refused is null"
+        "   and key not like 'suspended:%'",
+        id=channel,
+    )
+
+
+async def resume(tx: Transaction, channel: str) -> None:
+    """Takes a suspended triage channel up again, with all that has become of its tickets meanwhile."""
+    resumed = await tx.run(
+        "update threadesk.channels set suspended = null where id = :id and suspended is not null", id=channel
+    )
+    if resumed.rowcount:
+        await tx.run(
+            "select threadesk.mark(ticket_id, :now) from threadesk.desk_tickets where triage_channel = :id",
+            id=channel,
+            now=tx.now,
+        )
+
+
 async def support_only(tx: Transaction, chosen: Iterable[str]) -> None:
     """Serves no other support channels. Tickets that came from others, and their triage channels, stay."""
     await tx.run(
@@ -83,14 +117,15 @@ async def support_only(tx: Transaction, chosen: Iterable[str]) -> None:
     )
 
 
-async def set_members(tx: Transaction, channel: str, members: Iterable[tuple[str, str]]) -> None:
-    """Makes `members` ((team, Slack id) each) the whole membership of a triage channel."""
+async def set_members(tx: Transaction, channel: str, members: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """Makes `members` ((team, Slack id) each) the whole membership of a triage channel; who has gone."""
     teams, people = zip(*members, strict=True) if (members := list(members)) else ((), ())
     values = {"channel": channel, "teams": list(teams), "people": list(people)}
-    await tx.run(
+    gone = await tx.run(
         """
         delete from threadesk.triage_members m where channel = :channel
           and (team_id, slack_id) not in (select * from unnest(cast(:teams as text[]), cast(:people as text[])))
+        returning team_id, slack_id
         """,
         **values,
     )
@@ -101,27 +136,10 @@ async def set_members(tx: Transaction, channel: str, members: Iterable[tuple[str
         """,
         **values,
     )
+    return [(row.team_id, row.slack_id) for row in gone]
 
 
-async def member_joined(tx: Transaction, channel: str, team_id: str, slack_id: str) -> None:
-    await tx.run(
-        """
-        insert into threadesk.triage_members (channel, team_id, slack_id)
-        select id, :team, :slack from threadesk.channels where id = :channel and role = 'triage'
-        on conflict do nothing
-        """,
-        channel=channel,
-        team=team_id,
-        slack=slack_id,
-    )
-
-
-async def member_left(tx: Transaction, channel: str, team_id: str, slack_id: str) -> bool:
-    """Whether they had been a member until now."""
-    gone = await tx.run(
-        "delete from threadesk.triage_members where channel = :channel and team_id = :team and slack_id = :slack",
-        channel=channel,
-        team=team_id,
-        slack=slack_id,
-    )
-    return bool(gone.rowcount)
+async def all_members(tx: Transaction) -> Sequence[tuple[str, str]]:
+    """(team, Slack id) of whoever is in a triage channel."""
+    found = await tx.run("select distinct team_id, slack_id from threadesk.triage_members order by slack_id")
+    return [(row.team_id, row.slack_id) for row in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, LiteralString
 from uuid import UUID
@@ -32,6 +32,10 @@ class DatabaseAway(Exception):  # noqa: N818 - a state of the world, not a mista
     """PostgreSQL cannot be reached, or went away before the transaction was known to be committed."""
 
 
+class CommitUnclear(DatabaseAway):
+    """PostgreSQL went away while it committed: the transaction may or may not have been done."""
+
+
 @contextmanager
 def telling_away() -> Iterator[None]:
     """DatabaseAway for whatever says so, be it in the words of SQLAlchemy or, on a session of `connect`, of asyncpg."""
@@ -40,6 +44,7 @@ def telling_away() -> Iterator[None]:
     except TimeoutError as error:
         raise DatabaseAway("no connection in time") from error
     except (DBAPIError, PoolTimeout) as error:
+        _drop_detail(error)
         original = getattr(error, "orig", None)
         state = str(getattr(original, "sqlstate", None) or "")
         lost = isinstance(error, DBAPIError) and error.connection_invalidated
@@ -47,8 +52,31 @@ def telling_away() -> Iterator[None]:
             raise DatabaseAway(str(original or error)) from error
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _drop_detail(error)
         if isinstance(error, asyncpg.InterfaceError) or str(error.sqlstate or "").startswith(AWAY):
             raise DatabaseAway(str(error)) from error
+        raise
+    except asyncpg.InternalClientError as error:
+        # PostgreSQL has ended the session and has not hung up yet: nothing can be asked on it any more.
+        raise DatabaseAway(str(error)) from error
+
+
+def _drop_detail(error: BaseException | None) -> None:
+    """PostgreSQL's DETAIL quotes the row that failed. These are customers' words, and errors are logged."""
+    while error is not None:
+        error.args = tuple(one.partition("\nDETAIL:")[0] if isinstance(one, str) else one for one in error.args)
+        if isinstance(error, asyncpg.PostgresError):
+            error.detail = None
+        error = error.__cause__ or error.__context__
+
+
+@contextmanager
+def _telling_unclear(committing: Callable[[], bool]) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseAway as error:
+        if committing():
+            raise CommitUnclear(str(error)) from error
         raise
 
 
@@ -101,7 +129,9 @@ class Database:
     @asynccontextmanager
     async def transaction(self, now: dt.datetime, *, within: float = TRANSACTION_SECONDS) -> AsyncIterator[Transaction]:
         """DatabaseAway after `within` seconds, also where PostgreSQL does not answer at all."""
+        committing = False
         async with AsyncExitStack() as stack:
+            stack.enter_context(_telling_unclear(lambda: committing))
             stack.enter_context(telling_away())
             async with asyncio.timeout(within) as limit:
                 connection = await stack.enter_async_context(self._engine.connect())
@@ -112,6 +142,7 @@ class Database:
             stack.callback(cut.cancel)
             await stack.enter_async_context(connection.begin())
             yield Transaction(connection, now)
+            committing = True
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -29,7 +29,18 @@ class Notice:
     thread_ts: str | None
     message: Mapping[str, Any]
     attempts: int
-    attempted_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Earlier attempts to send a message, of which none has a known end.
+
+    `since`: when the first began. `unsettled`: seconds until the last has ended for certain; what is not found in Slack
+    before then may still arrive there.
+    """
+
+    since: dt.datetime
+    unsettled: float
 
 
 async def add(
@@ -64,13 +75,27 @@ async def add(
     return bool(added.all())
 
 
-async def attempt(tx: Transaction, notice_id: UUID) -> None:
-    """Notes that it is about to be sent. The first attempt without a known end is where a look for it must begin."""
-    await tx.run(
-        "update threadesk.notices set attempted_at = coalesce(attempted_at, clock_timestamp()), attempts = attempts + 1"
-        " where id = :id",
+async def attempt(tx: Transaction, notice_id: UUID, *, settle: float) -> Attempts | None:
+    """Notes that it is about to be sent, or looked for before an attempt is `settle` seconds old; the earlier ones."""
+    begun = await tx.run(
+        """
+        with earlier as (
+          select attempted_at, greatest(0, extract(epoch from
+            tried_at + make_interval(secs => :settle) - clock_timestamp()))::float as unsettled
+          from threadesk.notices where id = :id
+        )
+        update threadesk.notices set attempts = attempts + 1,
+          attempted_at = coalesce(attempted_at, clock_timestamp()),
+          tried_at = case when tried_at > clock_timestamp() - make_interval(secs => :settle) then tried_at
+                          else clock_timestamp() end
+        where id = :id
+        returning (select attempted_at from earlier) as since, (select unsettled from earlier) as unsettled
+        """,
         id=notice_id,
+        settle=settle,
     )
+    row = begun.one()
+    return Attempts(row.since, row.unsettled) if row.since else None
 
 
 async def sent(tx: Transaction, notice_id: UUID, ts: str | None) -> None:
@@ -85,7 +110,8 @@ async def sent(tx: Transaction, notice_id: UUID, ts: str | None) -> None:
 async def fall_back(tx: Transaction, notice_id: UUID) -> None:
     """The person cannot be reached in the channel: their DM instead, never the thread."""
     await tx.run(
-        "update threadesk.notices set kind = 'direct', thread_ts = null, attempted_at = null where id = :id",
+        "update threadesk.notices set kind = 'direct', thread_ts = null, attempted_at = null, tried_at = null"
+        " where id = :id",
         id=notice_id,
     )
 
@@ -98,7 +124,8 @@ async def put_off(tx: Transaction, notice_id: UUID, seconds: float, *, known_uns
     await tx.run(
         """
         update threadesk.notices set due_at = cast(:now as timestamptz) + make_interval(secs => :seconds),
-          attempted_at = case when :known_unsent then null else attempted_at end
+          attempted_at = case when :known_unsent then null else attempted_at end,
+          tried_at = case when :known_unsent then null else tried_at end
         where id = :id
         """,
         id=notice_id,

@@ -87,6 +87,19 @@ async def meet(tx: Transaction, team_id: str, slack_id: str) -> Person:
     return person
 
 
+async def hold(tx: Transaction, person: Person) -> Person:
+    """The person as they are now, who becomes nobody else until the transaction ends.
+
+    Tickets are locked before people, here and in `become`.
+    """
+    found = await tx.run(
+        f"select {PERSON} from threadesk.people p where p.team_id = :team and p.slack_id = :slack for share of p",
+        team=person.team_id,
+        slack=person.slack_id,
+    )
+    return _person(found.one())
+
+
 async def with_user_ids(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID, Person]:
     """One Slack person for each row of auth.users that has one."""
     found = await tx.run(
@@ -147,6 +160,16 @@ async def owner_of_email(tx: Transaction, email: str) -> UUID | None:
 async def become(tx: Transaction, person: Person, user_id: UUID) -> None:
     """Makes the person the one that `user_id` already is, and gives that one what they did under a row of their own."""
     old, new = person.user_id, user_id
+    await tx.run(
+        """
+        select 1 from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
+        where t.created_by = :old or t.assigned_to @> array[:old]::uuid[] or d.requester = :old
+           or t.id in (select ticket_id from threadesk.messages where created_by = :old)
+        order by d.number for no key update of t, d
+        """,
+        old=old,
+    )
+    await tx.run("select 1 from threadesk.people where user_id = :old for update", old=old)
     await tx.run(
         """
         update public.tickets set

@@ -82,5 +82,18 @@ async def next_due(tx: Transaction) -> dt.datetime | None:
     return due
 
 
+async def put_off(tx: Transaction, ticket_id: UUID) -> None:
+    """The ticket's due replies could not be sent: again after a time that doubles, five minutes at most."""
+    await tx.run(
+        """
+        update threadesk.replies set attempts = attempts + 1,
+          due_at = cast(:now as timestamptz) + make_interval(secs => least(300, power(2, least(attempts, 9))))
+        where ticket_id = :id and state = 'held' and due_at <= :now
+        """,
+        id=ticket_id,
+        now=tx.now,
+    )
+
+
 async def settle(tx: Transaction, reply_id: UUID, state: State) -> None:
     await tx.run("update threadesk.replies set state = :state where id = :id", id=reply_id, state=state)

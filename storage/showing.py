@@ -13,8 +13,8 @@ from typing import Any, Literal, LiteralString
 from uuid import UUID, uuid4
 
 from storage.engine import Transaction
-from storage.notices import Notice
-from storage.tickets import AuthorRole, Side
+from storage.notices import Attempts, Notice
+from storage.tickets import AuthorRole, Side, word_of
 
 #: The lanes in which something waits, each with the time at which its head is due. One index probe a lane, however
 #: many tickets wait in it: https://wiki.postgresql.org/wiki/Loose_indexscan
@@ -175,7 +175,7 @@ async def head(tx: Transaction, lane: str) -> Mark | Notice | None:
         now=tx.now,
     )
     noticed = await tx.run(
-        "select id, key, kind, slack_id, channel, thread_ts, message, attempts, attempted_at, due_at"
+        "select id, key, kind, slack_id, channel, thread_ts, message, attempts, due_at"
         " from threadesk.notices where lane = :lane and sent_at is null and refused is null and due_at <= :now"
         " order by due_at, id limit 1",
         lane=lane,
@@ -328,34 +328,42 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
         row.from_side,
         row.source,
         row.message_version,
-        row.word,
+        word_of(row.word),
         None if row.id is None else Posted(**{name: getattr(row, name) for name in Posted.__slots__}),
     )
 
 
 async def begin_post(
-    tx: Transaction, ticket_id: UUID, side: Side, slot: str, channel: str, thread_ts: str | None
-) -> tuple[UUID, dt.datetime | None]:
-    """Notes that a message is about to be sent: its id, and when sending was begun before without a known end."""
+    tx: Transaction, ticket_id: UUID, side: Side, slot: str, channel: str, thread_ts: str | None, *, settle: float
+) -> tuple[UUID, Attempts | None]:
+    """Notes that a message is about to be sent, or looked for before an attempt is `settle` seconds old.
+
+    Returns its id and the earlier attempts.
+    """
     begun = await tx.run(
         """
         with earlier as (
-          select attempted_at from threadesk.posted where ticket_id = :id and side = :side and slot = :slot
+          select attempted_at, greatest(0, extract(epoch from
+            tried_at + make_interval(secs => :settle) - clock_timestamp()))::float as unsettled
+          from threadesk.posted where ticket_id = :id and side = :side and slot = :slot
         )
-        insert into threadesk.posted as p (ticket_id, side, slot, channel, thread_ts, attempted_at)
-        values (:id, :side, :slot, :channel, :thread_ts, clock_timestamp())
+        insert into threadesk.posted as p (ticket_id, side, slot, channel, thread_ts, attempted_at, tried_at)
+        values (:id, :side, :slot, :channel, :thread_ts, clock_timestamp(), clock_timestamp())
         on conflict (ticket_id, side, slot) do update set channel = excluded.channel,
-          thread_ts = excluded.thread_ts, attempted_at = coalesce(p.attempted_at, excluded.attempted_at)
-        returning p.id, (select attempted_at from earlier) as attempted_at
+          thread_ts = excluded.thread_ts, attempted_at = coalesce(p.attempted_at, excluded.attempted_at),
+          tried_at = case when p.tried_at > clock_timestamp() - make_interval(secs => :settle) then p.tried_at
+                          else excluded.tried_at end
+        returning p.id, (select attempted_at from earlier) as since, (select unsettled from earlier) as unsettled
         """,
         id=ticket_id,
         side=side,
         slot=slot,
         channel=channel,
         thread_ts=thread_ts,
+        settle=settle,
     )
     row = begun.one()
-    return row.id, row.attempted_at
+    return row.id, Attempts(row.since, row.unsettled) if row.since else None
 
 
 async def record(tx: Transaction, posted_id: UUID, channel: str, ts: str, shows: str, version: int) -> None:
@@ -372,7 +380,9 @@ async def record(tx: Transaction, posted_id: UUID, channel: str, ts: str, shows:
 
 async def known_unsent(tx: Transaction, posted_id: UUID) -> None:
     """Slack has said that it did not take the message: it need not be looked for before it is sent again."""
-    await tx.run("update threadesk.posted set attempted_at = null where id = :id and ts is null", id=posted_id)
+    await tx.run(
+        "update threadesk.posted set attempted_at = null, tried_at = null where id = :id and ts is null", id=posted_id
+    )
 
 
 async def gone(tx: Transaction, posted_id: UUID) -> None:
@@ -395,7 +405,7 @@ async def is_ours(tx: Transaction, channel: str, ts: str) -> UUID | None:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A change in the ledger that the assignees must notice."""
+    """A change in the ledger that the assignees must notice. `by_message`: a customer's message brought it about."""
 
     id: int
     at: dt.datetime
@@ -403,13 +413,18 @@ class Happening:
     actor: UUID | None
     before: Any
     after: Any
+    by_message: bool
 
 
 async def to_be_noticed(tx: Transaction, ticket_id: UUID) -> list[Happening]:
-    """Assignments and reopenings that were not yet said in the triage thread, oldest first."""
+    """Assignments and reopenings that were neither said in the triage thread nor passed over, oldest first."""
     found = await tx.run(
         """
-        select l.id, l.at, l.what, l.actor, l.before, l.after from threadesk.ledger l
+        select l.id, l.at, l.what, l.actor, l.before, l.after,
+          -- The message carries Slack's time, the change the desk's: what they share is the transaction.
+          l.role = 'customer' and exists (select from threadesk.ledger m
+            where m.ticket_id = l.ticket_id and m.what = 'message' and m.xmin = l.xmin) as by_message
+        from threadesk.ledger l
         where l.ticket_id = :id
           and (l.what = 'assigned_to' or l.what = 'status' and l.before = '"closed"')
           and not exists (select from threadesk.posted p where p.ticket_id = l.ticket_id and p.side = 'triage'
@@ -418,4 +433,18 @@ async def to_be_noticed(tx: Transaction, ticket_id: UUID) -> list[Happening]:
         """,
         id=ticket_id,
     )
-    return [Happening(row.id, row.at, row.what, row.actor, row.before, row.after) for row in found]
+    return [Happening(**row._mapping) for row in found]
+
+
+async def pass_over(tx: Transaction, ticket_id: UUID, happening: int, channel: str) -> None:
+    """Nobody is to be told of the happening: not later either, when others are assigned."""
+    await tx.run(
+        """
+        insert into threadesk.posted (ticket_id, side, slot, channel, refused)
+        values (:id, 'triage', 'event:' || cast(:happening as bigint), :channel, 'nobody to tell')
+        on conflict (ticket_id, side, slot) do update set refused = excluded.refused
+        """,
+        id=ticket_id,
+        happening=happening,
+        channel=channel,
+    )

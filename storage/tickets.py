@@ -83,6 +83,31 @@ class Origin:
     source: Mapping[str, Any] | None
 
 
+def word_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A message or note of a ticket's JSON, which another program may have written, in the shape that ours have.
+
+    A `created_by` that is no uuid is None. An attachment is an object with a "name"; one that is a string is its URL.
+    """
+    word = dict(raw)
+    word["created_by"] = _uuid_or_none(word.get("created_by"))
+    if "attachments" in word:
+        word["attachments"] = [file for one in word["attachments"] if (file := _attachment(one)) is not None]
+    return word
+
+
+def _uuid_or_none(value: Any) -> str | None:
+    try:
+        return str(UUID(value))
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _attachment(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, str):
+        return {"name": value.rstrip("/").rpartition("/")[2] or "file", "url": value}
+    return {**value, "name": str(value.get("name") or "file")} if isinstance(value, dict) else None
+
+
 TICKET: LiteralString = """
   t.id, d.number, t.title, t.description, t.status, t.priority, t.tags, t.custom_fields, t.assigned_to, t.feedback,
   t.source_channel, t.created_at, t.updated_at, t.created_by, t.customer_email, d.requester, d.requester_team,
@@ -97,7 +122,7 @@ def ticket_of(row: Any) -> Ticket:
     return Ticket(
         **values
         | {
-            "tags": tuple(values["tags"] or ()),
+            "tags": tuple(tag for tag in values["tags"] or () if tag is not None),
             "assigned_to": tuple(UUID(str(one)) for one in values["assigned_to"] or ()),
             "custom_fields": values["custom_fields"] or {},
         }
@@ -210,21 +235,23 @@ async def append(
     assigned_to: Sequence[UUID] | None = None,
 ) -> bool:
     """Adds a message to the conversation, with the status that it brings about; False when it is there already."""
+    assigning: LiteralString = "" if assigned_to is None else ", assigned_to = cast(:assigned_to as uuid[])"
+    values = {} if assigned_to is None else {"assigned_to": list(assigned_to)}
     return await _append(
         tx,
         "message",
-        """
+        f"""
         update public.tickets set
-          conversation_history = jsonb_set(coalesce(conversation_history, '{"messages": []}'), '{messages}',
+          conversation_history = jsonb_set(coalesce(conversation_history, '{{"messages": []}}'), '{{messages}}',
             threadesk.placed(coalesce(conversation_history -> 'messages', '[]'), cast(:word as jsonb))),
-          status = coalesce(:status, status), assigned_to = coalesce(cast(:assigned_to as uuid[]), assigned_to)
+          status = coalesce(:status, status) {assigning}
         """,
         ticket_id,
         message,
         origin,
         role,
         status=status,
-        assigned_to=None if assigned_to is None else list(assigned_to),
+        **values,
     )
 
 
@@ -311,7 +338,7 @@ RECORDED: LiteralString = f"""
 
 
 def _recorded(row: Any) -> Recorded:
-    return Recorded(**row._mapping)
+    return Recorded(**dict(row._mapping) | {"word": word_of(row.word)})
 
 
 async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
@@ -380,7 +407,7 @@ async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list
         id=ticket_id,
         kinds=kinds,
     )
-    return [Written(row.kind, row.author_role, row.word) for row in found]
+    return [Written(row.kind, row.author_role, word_of(row.word)) for row in found]
 
 
 #: Columns of `public.tickets` that operations set, with the cast that their value needs.

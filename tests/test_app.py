@@ -134,6 +134,17 @@ async def test_while_slack_is_away_the_desk_is_not_ready(office: Office, how: An
     assert await get(f"{office.url}/readyz") == (503, {"database": True, "migrations": True, "slack": False})
 
 
+async def test_slack_is_asked_once_a_minute_whether_it_takes_the_token(office: Office) -> None:
+    async def asked() -> int:
+        assert (await get(f"{office.url}/readyz"))[0] == 200
+        return sum(call.method == "auth.test" for call in office.sandbox.calls)
+
+    first = await asked()
+    assert await asked() == first
+    office.world.clock.advance(minutes=2)
+    assert await asked() == first + 1
+
+
 async def test_sigterm_finishes_what_is_under_way_and_exits_in_peace(
     world: World, database_url: str, sql: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -189,6 +200,9 @@ async def test_everything_wrong_with_the_settings_is_said_at_once(world: World, 
     status, output, errors = await finished(tmp_path, "run", **environment(world, None, **wrong))
     assert (status, output) == (2, "")
     assert sorted(line.split()[0] for line in errors.splitlines()[1:]) == sorted(wrong)
+    assert "  PORT must be a whole number from 0 to 65535" in errors.splitlines()
+    assert "  REPLY_UNDO_SECONDS must be a number from 0 to 600" in errors.splitlines()
+    assert "  DATABASE_URL is no PostgreSQL URL: that begins with postgresql://" in errors.splitlines()
     assert "Traceback" not in errors
     assert "xoxp-1" not in errors
 
@@ -232,8 +246,7 @@ async def test_slack_out_of_reach_is_said_in_a_sentence(world: World, database_u
     address = f"http://127.0.0.1:{free_port()}/api/"
     status, _, errors = await finished(tmp_path, "run", **environment(world, database_url, SLACK_API_URL=address))
     assert status == 2
-    assert errors.startswith(f"Slack cannot be reached at {address}: ")
-    assert len(errors.splitlines()) == 1
+    assert errors == f"Slack cannot be reached at {address}: connection refused\n"
 
 
 async def test_a_port_in_use_is_said_in_a_sentence(world: World, database_url: str, tmp_path: Path) -> None:
@@ -243,6 +256,22 @@ async def test_a_port_in_use_is_said_in_a_sentence(world: World, database_url: s
         port = str(taken.getsockname()[1])
         status, _, errors = await finished(tmp_path, "run", **environment(world, database_url, PORT=port))
     assert (status, errors) == (2, f"HOST, PORT: cannot listen on 127.0.0.1:{port}: address already in use\n")
+
+
+async def test_a_sandbox_whose_port_is_in_use_says_so_in_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        manifest = str(ROOT / "manifest.yml")
+        status, output, errors = await finished(tmp_path, "sandbox", "--port", port, "--manifest", manifest)
+    assert (status, output) == (2, "")
+    assert errors == f"--port: cannot listen on 127.0.0.1:{port}: address already in use\n"
+
+
+async def test_a_sandbox_without_its_manifest_says_so_in_a_sentence(tmp_path: Path) -> None:
+    status, _, errors = await finished(tmp_path, "sandbox")
+    assert (status, errors) == (2, "--manifest: cannot read manifest.yml: No such file or directory\n")
 
 
 @pytest.mark.parametrize(
@@ -256,6 +285,8 @@ async def test_a_port_in_use_is_said_in_a_sentence(world: World, database_url: s
         ({"support_channels": "triage"}, "SUPPORT_CHANNELS: the triage channel cannot be a support channel too."),
         ({"support_channels": "help-globex, nowhere"}, "SUPPORT_CHANNELS: Slack shows the desk no channel nowhere."),
         ({"support_channels": "empty"}, "SUPPORT_CHANNELS: Slack shows the desk no channel empty. Invite it there"),
+        ({"digest_channel": "help-globex"}, "DIGEST_CHANNEL: #help-globex is shared with another company, which would"),
+        ({"digest_channel": "empty"}, "DIGEST_CHANNEL: Slack shows the desk no channel empty. Invite it there first"),
         ({"digest_channel": "leads"}, "DIGEST_CHANNEL: Slack shows the desk no channel leads. Invite it there first"),
     ],
 )

@@ -81,7 +81,7 @@ class Registry(AsyncApp):
         self.registered: dict[str, set[str]] = {kind: set() for kind in ("event", "command", "shortcut", "interactive")}
 
     def event(self, event: Any, *args: Any, **kwargs: Any) -> Any:
-        self.registered["event"].add(event)
+        self.registered["event"].add(event if isinstance(event, str) else event["type"])
         return super().event(event, *args, **kwargs)
 
     def command(self, command: Any, *args: Any, **kwargs: Any) -> Any:

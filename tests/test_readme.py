@@ -11,6 +11,7 @@ from bot import demo
 from bot.__main__ import app
 from bot.settings import Settings
 from bot.tickets.grammar import VERBS, Verb
+from tests.conftest import Office
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,6 +84,16 @@ def scenes(transcript: str) -> dict[str, list[str]]:
     """The lines under each heading, without times of day."""
     parts = re.split(r"^── ", re.sub(r"\d\d:\d\d:\d\d", "hh:mm:ss", transcript), flags=re.MULTILINE)[1:]
     return {heading: lines for heading, *lines in map(str.splitlines, parts)}
+
+
+async def test_the_example_for_other_programs_answers_a_customer(office: Office) -> None:
+    example = README.partition("```sql\n")[2].partition("```")[0]
+    root = await office.world.ada.post(office.world.help, "The export fails")
+    await office.at_rest()
+    await office.sql.execute(example)
+    await office.at_rest()
+    assert "It works again." in office.thread(root)
+    assert "Grace Hopper" in office.thread(root)[0]
 
 
 async def test_the_demo_plays_to_its_end_and_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

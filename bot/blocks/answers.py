@@ -166,19 +166,24 @@ def _entries(kind: str, entries: Sequence[str], earlier: int) -> list[slack.Bloc
     return [*(left_out if earlier else []), *said]
 
 
-def help(agent: bool) -> Message:  # noqa: A001 - the verb's own name
-    """The verbs that an agent, or a customer, may use."""
+def help(agent: bool, *, has_command: bool = True) -> Message:  # noqa: A001 - the verb's own name
+    """The verbs that an agent, or a customer, may use. `has_command`: members of another company have no `/ticket`."""
     verbs = [verb for verb in VERBS.values() if agent or not verb.agents_only]
     intro = (
         "Type `/ticket` and one of these. In a ticket's thread mention me instead, as in `@desk close`:"
         " there the number can be left out."
     )
-    listed = "\n".join(map(_verb, verbs))
+    if not has_command:
+        intro = "In your ticket's thread mention me with one of these, as in `@desk close`: the number can be left out."
+    listed = "\n".join(_verb(verb, agent=agent) for verb in verbs if has_command or verb is not VERBS["new"])
     return message(f"{intro}\n{listed}", [section("help", intro), *words(listed, block_id="verbs")])
 
 
-def _verb(verb: Verb) -> str:
-    example = f" Try `/ticket {escape(verb.typed)}`" if verb.typed != verb.usage else ""
+def _verb(verb: Verb, *, agent: bool) -> str:
+    if verb.for_customers and not agent:
+        usage, does = verb.for_customers
+        return f"• `{escape(usage)}` {escape(does)}"
+    example = f" Try `/ticket {escape(verb.typed)}`" if agent and verb.typed != verb.usage else ""
     return f"• `{escape(verb.usage)}` {escape(verb.does)}{example}"
 
 

@@ -14,6 +14,8 @@ from bot.blocks.surface import SECTION, clip, escape, modal, one_line
 from bot.tickets.forms import TITLE_LENGTH, WORDS_LENGTH, parsed_tags
 from storage.tickets import Priority, Ticket
 
+#: What *Edit* showed is carried in its private_metadata, which has 3,000 characters.
+MOST_ASSIGNEES, TAGS_ROOM = 50, 1_200
 PRIORITIES = {level: slack.Option(plain(label), level) for level, label in PRIORITY.items()}
 
 
@@ -72,40 +74,51 @@ def close(number: int, title: str) -> dict[str, Any]:
 
 
 def edit(ticket: Ticket, assignees: Sequence[str]) -> dict[str, Any]:
-    """`assignees` are Slack ids. private_metadata: {"number"}.
+    """`assignees` are Slack ids. private_metadata: {"number", "shown": each field's value, None where it is left out}.
 
     A title or tags that would not come back from the form as they are (another program's may be of any length)
     are left out of it, so that changing the priority cannot harm them.
     """
+    assignees = assignees[:MOST_ASSIGNEES]
     people = slack.UserMultiSelectMenu(Field.ASSIGNEES.value, initial_users=list(assignees) or None)
+    shown = {
+        "title": ticket.title if _title_comes_back(ticket.title) else None,
+        "priority": ticket.priority,
+        "tags": ticket.tags if _tags_come_back(ticket.tags) else None,
+        "assignees": assignees,
+    }
     blocks = [
         _title_to_edit(ticket),
         _priority(ticket.priority),
         _tags_to_edit(ticket),
         _input(Field.ASSIGNEES, "Assigned to", people, optional=True),
     ]
-    return _form(f"Edit #{ticket.number}", "Save", Callback.EDIT, blocks, number=ticket.number)
+    return _form(f"Edit #{ticket.number}", "Save", Callback.EDIT, blocks, number=ticket.number, shown=shown)
 
 
 def _title_to_edit(ticket: Ticket) -> slack.Block:
-    if ticket.title and ticket.title == one_line(ticket.title)[:TITLE_LENGTH]:
+    if _title_comes_back(ticket.title):
         return _input(Field.TITLE, "Title", _line(Field.TITLE, ticket.title))
     instead = f"This title cannot be edited here. `/ticket title {ticket.number} …` gives another."
     return context(f"{Field.TITLE}:instead", instead)
 
 
+def _title_comes_back(title: str) -> bool:
+    return bool(title) and title == one_line(title)[:TITLE_LENGTH]
+
+
 def _tags_to_edit(ticket: Ticket) -> slack.Block:
-    typed = ", ".join(ticket.tags)
-    if _comes_back(typed, ticket.tags):
-        line = _line(Field.TAGS, typed, length=WORDS_LENGTH)
+    if _tags_come_back(ticket.tags):
+        line = _line(Field.TAGS, ", ".join(ticket.tags), length=WORDS_LENGTH)
         return _input(Field.TAGS, "Tags", line, hint="Parted by commas.", optional=True)
     instead = f"These tags cannot be edited here. `/ticket tag {ticket.number} +a -b` changes some."
     return context(f"{Field.TAGS}:instead", instead)
 
 
-def _comes_back(typed: str, tags: Sequence[str]) -> bool:
+def _tags_come_back(tags: Sequence[str]) -> bool:
+    typed = ", ".join(tags)
     try:
-        return len(typed) <= WORDS_LENGTH and parsed_tags(typed) == tuple(tags)
+        return len(json.dumps(tags, ensure_ascii=False)) <= TAGS_ROOM and parsed_tags(typed) == tuple(tags)
     except ValueError:
         return False
 
@@ -133,7 +146,14 @@ def _form(
     close: str = "Cancel",
     **metadata: Any,
 ) -> dict[str, Any]:
-    return modal(title, blocks, close=close, submit=submit, callback=callback.value, metadata=json.dumps(metadata))
+    return modal(
+        title,
+        blocks,
+        close=close,
+        submit=submit,
+        callback=callback.value,
+        metadata=json.dumps(metadata, ensure_ascii=False),
+    )
 
 
 def _about(title: str) -> slack.ContextBlock:

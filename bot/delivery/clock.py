@@ -46,6 +46,8 @@ class Clock:
         except Exception:
             # Whatever is wrong with one ticket must not hold back the replies of the others.
             log.exception("a reply that is due could not be sent", ticket=str(ticket_id))
+            async with self._services.transaction() as tx:
+                await replies.put_off(tx, ticket_id)
 
     async def strike(self) -> float:
         """Does everything that is due; returns the seconds until more may be."""

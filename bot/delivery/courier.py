@@ -28,7 +28,7 @@ from bot.tickets import conversation, views
 from storage import notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
 from storage.engine import DatabaseAway, Transaction, telling_away
-from storage.notices import Notice
+from storage.notices import Attempts, Notice
 from storage.showing import Lease, Mark
 
 log = structlog.get_logger(__name__)
@@ -44,12 +44,22 @@ UPDATE_EVERY = 1.2
 UPDATE_BURST = 20
 
 
+class NotYet(Exception):  # noqa: N818 - nothing went wrong
+    """Whether the message stands in Slack cannot be told for `seconds`; `error`: what Slack answers to the question."""
+
+    def __init__(self, seconds: float, error: str | None = None) -> None:
+        super().__init__(error or f"not settled for {seconds} s")
+        self.seconds = seconds
+        self.error = error
+
+
 class Courier:
     def __init__(self, services: Services) -> None:
         self._services = services
-        # Longer than a call can take: what a killed process has left on its way has arrived by the end of its lease,
-        # and is found when it is looked for.
-        self._lease_seconds = 2 * services.call_seconds
+        # Longer than a call can take: what an attempt has left on its way has arrived when that time is over, and is
+        # found when it is looked for.
+        self._settle_seconds = 2 * services.call_seconds
+        self._lease_seconds = self._settle_seconds
         self._wake = asyncio.Event()
         self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -163,7 +173,7 @@ class Courier:
             return
 
         async with services.transaction() as tx:
-            if not await showing.renew(tx, lease, seconds=self._lease_seconds):
+            if not await showing.holds(tx, lease):
                 return
             step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
             if step is None:
@@ -176,7 +186,10 @@ class Courier:
                 return
             begun = None
             if step.act == "post":
-                begun = await showing.begin_post(tx, mark.ticket_id, mark.side, step.slot, step.channel, step.thread_ts)
+                place = (step.slot, step.channel, step.thread_ts)
+                begun = await showing.begin_post(tx, mark.ticket_id, mark.side, *place, settle=self._settle_seconds)
+            # Last, so that the lease outlasts the attempt that was noted before: it has settled when the lease ends.
+            await showing.renew(tx, lease, seconds=self._lease_seconds)
         await self._take(lease, mark, step, begun)
 
     async def _until_update(self, tx: Transaction, mark: Mark) -> float:
@@ -186,7 +199,7 @@ class Courier:
         every = UPDATE_EVERY * self._services.pace
         return await showing.place_in_budget(tx, "chat.update", every=every, burst=UPDATE_BURST)
 
-    async def _take(self, lease: Lease, mark: Mark, step: Step, begun: tuple[UUID, dt.datetime | None] | None) -> None:
+    async def _take(self, lease: Lease, mark: Mark, step: Step, begun: tuple[UUID, Attempts | None] | None) -> None:
         posted_id = begun[0] if begun else step.posted.id if step.posted else None
         assert posted_id is not None
         try:
@@ -194,6 +207,8 @@ class Courier:
                 place = await (self._post(step, posted_id, begun[1]) if begun else self._change(step))
         except RateLimited as limited:
             await self._limited(lease, mark, posted_id, limited)
+        except NotYet as not_yet:
+            await self._not_yet(lease, mark, step, not_yet)
         except Unclear as unclear:
             log.warning("Slack gave no clear answer", lane=lease.lane, slot=step.slot, error=str(unclear))
             await self._put_off(lease, mark, _backoff(mark.attempts), failed=True)
@@ -202,16 +217,25 @@ class Courier:
         else:
             await self._record(lease, mark, step, posted_id, place)
 
-    async def _post(self, step: Step, posted_id: UUID, attempted_at: dt.datetime | None) -> tuple[str, str]:
-        """Sends the message, unless an earlier attempt did; returns (channel, ts)."""
-        found = await self._look_for(step, posted_id, attempted_at) if attempted_at else None
+    async def _post(self, step: Step, posted_id: UUID, earlier: Attempts | None) -> tuple[str, str]:
+        """Sends the message, unless an earlier attempt did; returns (channel, ts). NotYet where that is not known."""
+        found = await self._earlier(step, posted_id, earlier.since) if earlier else None
+        if earlier and earlier.unsettled and not found:
+            raise NotYet(earlier.unsettled)
         channel, message = found or await self._send(step, posted_id)
         ts = str(message["ts"])
         if step.thread_ts and message.get("thread_ts") != step.thread_ts:
             # The thread's root is gone, and the message stands in the open channel, where it must not stay.
-            await call(self._services.slack, "chat.delete", channel=channel, ts=ts)
+            await self._take_away(channel, ts)
             raise SlackRefused("thread_not_found")
         return channel, ts
+
+    async def _take_away(self, channel: str, ts: str) -> None:
+        try:
+            await call(self._services.slack, "chat.delete", channel=channel, ts=ts)
+        except SlackRefused as refused:
+            if refused.error != "message_not_found":
+                raise NotYet(CLOSED_CHANNEL_SECONDS, refused.error) from refused
 
     async def _send(self, step: Step, posted_id: UUID) -> tuple[str, dict[str, Any]]:
         payload = {"id": str(posted_id)} | ({"message": str(step.message_id)} if step.message_id else {})
@@ -224,6 +248,15 @@ class Courier:
             metadata={"event_type": EVENT_TYPE, "event_payload": payload},
         )
         return str(answer["channel"]), answer["message"]
+
+    async def _earlier(
+        self, step: Step, posted_id: UUID, attempted_at: dt.datetime
+    ) -> tuple[str, dict[str, Any]] | None:
+        try:
+            return await self._look_for(step, posted_id, attempted_at)
+        except SlackRefused as refused:
+            # The message may stand where the desk cannot look now.
+            raise NotYet(CLOSED_CHANNEL_SECONDS, refused.error) from refused
 
     async def _look_for(
         self, step: Step, posted_id: UUID, attempted_at: dt.datetime
@@ -288,6 +321,17 @@ class Courier:
                 await showing.put_off(tx, mark, seconds, failed=failed)
                 await showing.release(tx, lease, rest=0)
 
+    async def _not_yet(self, lease: Lease, mark: Mark, step: Step, not_yet: NotYet) -> None:
+        if not_yet.error:
+            log.warning("Slack does not say what it has", lane=lease.lane, slot=step.slot, error=not_yet.error)
+        async with self._services.transaction() as tx:
+            if not await showing.holds(tx, lease):
+                return
+            if not_yet.error:
+                await self._say_closed(tx, mark, step, not_yet.error)
+            await showing.put_off(tx, mark, not_yet.seconds)
+            await showing.release(tx, lease, rest=0)
+
     async def _limited(self, lease: Lease, mark: Mark, posted_id: UUID, limited: RateLimited) -> None:
         """Pauses the budget that Slack's Retry-After concerns: the channel for a post, the method for an update."""
         seconds = limited.seconds
@@ -319,7 +363,11 @@ class Courier:
             if error == "message_not_found":
                 await showing.gone(tx, posted_id)
             else:
-                await showing.refuse(tx, posted_id, error)
+                if step.act == "update" and step.posted and step.posted.ts:
+                    # Tried again when what it should show changes.
+                    await showing.record(tx, posted_id, step.channel, step.posted.ts, step.shows, step.version)
+                else:
+                    await showing.refuse(tx, posted_id, error)
                 await self._say_parked(tx, mark, step, f"parked:{posted_id}", error)
             await showing.release(tx, lease, rest=0)
 
@@ -328,12 +376,13 @@ class Courier:
             await self._say_parked(tx, mark, step, f"closed:{step.channel}:{mark.ticket_id}", error)
 
     async def _say_parked(self, tx: Transaction, mark: Mark, step: Step, key: str, error: str) -> None:
-        """Tells the agents, in the ticket's triage thread, that something does not reach Slack."""
+        """Tells the agents, in the ticket's triage thread or without one in the channel, what does not reach Slack."""
         ticket = await tickets.by_id(tx, mark.ticket_id)
         card = (await showing.posted(tx, mark.ticket_id)).get(("triage", "card"))
-        if ticket is None or ticket.triage_channel is None or step.slot == "card":
+        if ticket is None or ticket.triage_channel is None:
             return
-        said = mirror.parked(views.Parked(what=_what(step.slot), error=error))
+        what = f"The card of #{ticket.number} ({ticket.title})" if step.slot == "card" else _what(step.slot)
+        said = mirror.parked(views.Parked(what=what, error=error))
         await notices.add(
             tx,
             key,
@@ -345,25 +394,43 @@ class Courier:
 
     async def _tell(self, lease: Lease, notice: Notice) -> None:
         async with self._services.transaction() as tx:
-            if not await showing.renew(tx, lease, seconds=self._lease_seconds):
+            if not await showing.holds(tx, lease):
                 return
-            await notices.attempt(tx, notice.id)
+            earlier = await notices.attempt(tx, notice.id, settle=self._settle_seconds)
+            await showing.renew(tx, lease, seconds=self._lease_seconds)
+        if earlier and notice.kind == "ephemeral":
+            await self._told(lease, notice, None)
+            return
         try:
             async with _within(self._lease_seconds * 0.8):
-                ts = await self._deliver(notice)
+                ts = await self._deliver(notice, earlier)
         except RateLimited as limited:
             posting = limited.method in {"chat.postMessage", "chat.postEphemeral"}
             await self._later(lease, notice, limited.seconds, known_unsent=posting)
+        except NotYet as not_yet:
+            await self._later(lease, notice, not_yet.seconds, known_unsent=False)
         except Unclear:
-            await self._later(lease, notice, _backoff(notice.attempts), known_unsent=False)
+            if notice.kind == "ephemeral":
+                await self._told(lease, notice, None)
+            else:
+                await self._later(lease, notice, _backoff(notice.attempts), known_unsent=False)
         except SlackRefused as refused:
             await self._notice_refused(lease, notice, refused.error)
         else:
-            async with self._services.transaction() as tx:
-                await notices.sent(tx, notice.id, ts)
-                await showing.release(tx, lease, rest=self._services.pace if notice.kind == "channel" else 0)
+            await self._told(lease, notice, ts)
 
-    async def _deliver(self, notice: Notice) -> str | None:
+    async def _told(self, lease: Lease, notice: Notice, ts: str | None) -> None:
+        """It is sent; `ts` None: it may be. A message for one person's eyes cannot be looked for, nor taken away.
+
+        So an ephemeral without a clear answer is not sent again: one that is missed can be asked for once more.
+        """
+        async with self._services.transaction() as tx:
+            if ts is None and not await showing.holds(tx, lease):
+                return
+            await notices.sent(tx, notice.id, ts)
+            await showing.release(tx, lease, rest=self._services.pace if notice.kind == "channel" else 0)
+
+    async def _deliver(self, notice: Notice, earlier: Attempts | None) -> str:
         slack = self._services.slack
         thread = {"thread_ts": notice.thread_ts} if notice.thread_ts else {}
         if notice.kind == "ephemeral":
@@ -375,7 +442,7 @@ class Courier:
         message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
         step = Step("post", notice.key, channel or "", notice.thread_ts, message)
         try:
-            return (await self._post(step, notice.id, notice.attempted_at))[1]
+            return (await self._post(step, notice.id, earlier))[1]
         except SlackRefused as refused:
             if refused.error != "invalid_blocks":
                 raise
@@ -384,11 +451,15 @@ class Courier:
 
     async def _later(self, lease: Lease, notice: Notice, seconds: float, *, known_unsent: bool) -> None:
         async with self._services.transaction() as tx:
+            if not await showing.holds(tx, lease):
+                return
             await notices.put_off(tx, notice.id, seconds, known_unsent=known_unsent)
             await showing.release(tx, lease, rest=seconds if known_unsent else 0)
 
     async def _notice_refused(self, lease: Lease, notice: Notice, error: str) -> None:
         async with self._services.transaction() as tx:
+            if not await showing.holds(tx, lease):
+                return
             if notice.kind == "ephemeral":
                 await notices.fall_back(tx, notice.id)
             elif error in CHANNEL_CLOSED | DESK_CLOSED and notice.kind == "channel":

@@ -18,6 +18,8 @@ from storage.people import Kind, Person, Profile
 
 log = structlog.get_logger(__name__)
 PAGE = 200
+#: There is nobody to know, for the desk at least. https://docs.slack.dev/reference/methods/users.info
+NOBODY = frozenset({"user_not_found", "user_not_visible"})
 
 
 async def pages(slack: AsyncWebClient, method: str, key: str, **arguments: Any) -> AsyncIterator[Any]:
@@ -61,9 +63,12 @@ def _kind(user: dict[str, Any], team_id: str) -> Kind:
 
 
 async def learn(services: Services, strangers: Iterable[Person]) -> None:
-    """Asks Slack about people of whom nothing is known but their id, and links them to customers by e-mail."""
+    """Asks Slack who people are, and links them to customers by e-mail. What is known of them stays where Slack does
+    not answer."""
     for stranger in strangers:
         profile = await _profile(services, stranger.team_id, stranger.slack_id)
+        if profile is None:
+            continue
         company = await _company(services, profile.team_id)
         async with services.transaction() as tx:
             if profile.team_id != stranger.team_id:
@@ -86,11 +91,13 @@ async def _company(services: Services, team_id: str) -> str | None:
     return str(answer["team"]["name"])
 
 
-async def _profile(services: Services, team_id: str, slack_id: str) -> Profile:
+async def _profile(services: Services, team_id: str, slack_id: str) -> Profile | None:
     try:
         answer = await ask(services.slack, "users.info", user=slack_id, include_locale=True)
     except SlackRefused as refused:
         log.info("Slack does not say who this is", slack_id=slack_id, error=refused.error)
+        if refused.error not in NOBODY:
+            return None
         return Profile(team_id, slack_id, "external", None, None, None, None, is_admin=False)
     return profile_of(answer["user"], services.desk.team_id)
 
@@ -190,26 +197,21 @@ async def find_channels(slack: AsyncWebClient, wanted: Iterable[str]) -> dict[st
 
 def unfit_for_triage(channel: Found) -> str | None:
     """Why notes would not be safe there; None: they are."""
+    if channel.archived:
+        return "it is archived"
     if channel.shared:
         return "it is shared with another company"
     return None if channel.private else "it is public"
-
-
-async def read_triage_members(services: Services) -> None:
-    """Reads again who is in the triage channels, and who they are."""
-    async with services.transaction() as tx:
-        triage = await channels.served(tx, "triage")
-    for channel in triage:
-        members = [
-            (services.desk.team_id, str(member))
-            async for member in pages(services.slack, "conversations.members", "members", channel=channel.id)
-        ]
-        async with services.transaction() as tx:
-            await channels.set_members(tx, channel.id, members)
-    await learn_agents(services)
 
 
 async def learn_agents(services: Services) -> None:
     async with services.transaction() as tx:
         strangers = [await people.meet(tx, team, who) for team, who in await people.unknown_among_agents(tx)]
     await learn(services, strangers)
+
+
+async def learn_members(services: Services) -> None:
+    """Asks again about everybody in the triage channels, known or not."""
+    async with services.transaction() as tx:
+        members = [await people.meet(tx, team, who) for team, who in await channels.all_members(tx)]
+    await learn(services, members)

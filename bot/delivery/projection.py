@@ -18,7 +18,7 @@ from bot.blocks import card, customer, mirror
 from bot.blocks.surface import Message
 from bot.tickets import text, views
 from bot.tickets.desk import Desk
-from storage import people, replies, showing, tickets
+from storage import channels, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.showing import Happening, Posted, Unshown
@@ -56,8 +56,16 @@ async def next_step(tx: Transaction, desk: Desk, ticket_id: UUID, side: Side) ->
     ticket = await tickets.by_id(tx, ticket_id)
     if ticket is None:
         return None
+    if side == "triage" and not await _is_served(tx, ticket.triage_channel):
+        return None
     view = await _View.of(tx, desk, ticket, side)
     return await (_customer_side(view) if side == "customer" else _triage_side(view))
+
+
+async def _is_served(tx: Transaction, triage_channel: str | None) -> bool:
+    """In a suspended channel others would read what is for agents only."""
+    channel = await channels.find(tx, triage_channel) if triage_channel else None
+    return channel is not None and channel.role == "triage" and channel.suspended is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +144,7 @@ async def _triage_side(view: _View) -> Step | None:
     missing: list[tuple[dt.datetime, Step]] = [
         (one.held_at, view.post(slot, message)) for slot, one, message in held if view.missing(slot)
     ]
-    for happening in await showing.to_be_noticed(view.tx, ticket.id):
-        if alert := await _alert(view, happening):
-            missing.append((happening.at, view.post(f"event:{happening.id}", mirror.alert(alert))))
+    missing += await _alerts(view)
     if unshown := await showing.next_unshown(view.tx, ticket.id, "triage"):
         missing.append((unshown.created_at, await _mirrored(view, unshown)))
     if missing:
@@ -165,7 +171,9 @@ async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
     words = await _words(view.tx, one)
     if one.kind == "note":
         return mirror.note(views.NoteMirror(author=name, picture=picture, words=words))
-    alerting = view.side == "triage" and one.author_role == "customer" and one.posted is None
+    fresh = one.posted is None or one.posted.ts is None
+    # What a customer writes on a closed ticket without opening it again is a bare "thanks".
+    alerting = view.side == "triage" and one.author_role == "customer" and fresh and view.ticket.status != "closed"
     return mirror.mirror(
         views.Mirror(
             author=name,
@@ -285,6 +293,18 @@ async def _held(view: _View, one: replies.Reply) -> Message:
     )
 
 
+async def _alerts(view: _View) -> list[tuple[dt.datetime, Step]]:
+    happenings = await showing.to_be_noticed(view.tx, view.ticket.id)
+    overtaken = [one for one in happenings if one.what == "status"][:-1]
+    alerts = []
+    for one in happenings:
+        if one not in overtaken and (alert := await _alert(view, one)):
+            alerts.append((one.at, view.post(f"event:{one.id}", mirror.alert(alert))))
+        else:
+            await showing.pass_over(view.tx, view.ticket.id, one.id, view.channel)
+    return alerts
+
+
 async def _alert(view: _View, happening: Happening) -> views.Alert | None:
     """What the assignees must notice; nothing for what they did themselves or what has been undone since."""
     actor = (await people.with_user_ids(view.tx, [happening.actor] if happening.actor else [])).get(
@@ -292,7 +312,8 @@ async def _alert(view: _View, happening: Happening) -> views.Alert | None:
     )
     if happening.what == "status":
         told = [person for person in view.assignees if person.user_id != happening.actor]
-        if view.ticket.status == "closed" or not told:
+        # A customer's message mentions the assignees itself.
+        if view.ticket.status == "closed" or happening.by_message or not told:
             return None
         what: Literal["assigned", "reopened"] = "reopened"
     else:

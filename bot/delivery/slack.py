@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, cast
 
 import aiohttp
@@ -27,7 +28,9 @@ CHANNEL_CLOSED = frozenset(
     }
 )
 #: The desk itself is locked out of the workspace.
-DESK_CLOSED = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
+DESK_CLOSED = frozenset(
+    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope"}
+)
 #: Slack's own trouble: whether the call did its work is not known.
 SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 
@@ -83,10 +86,19 @@ async def _answer(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, 
     except SlackApiError as error:
         raise _failure(method, error.response) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unclear(repr(error)) from error
+        raise Unclear(_why(error)) from error
     if not isinstance(answer.data, dict):
         raise Unclear("Slack's answer was no JSON object")
     return cast("dict[str, Any]", text.clean(answer.data))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.errno:
+        # asyncio puts addresses into the system's own words; a resolver's numbers are below zero.
+        return (os.strerror(error.errno) if error.errno > 0 else str(error.strerror)).lower()
+    return str(error) or type(error).__name__
 
 
 def _failure(method: str, response: Any) -> RateLimited | SlackRefused | Unclear:

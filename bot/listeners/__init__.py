@@ -11,8 +11,8 @@ from bot.services import Services
 def register(app: AsyncApp, services: Services) -> None:
     app.error(errors.answer(services))
     mentions.register(app, services)
+    membership.register(app, services)  # before `messages`: a channel that is made public says so in a message
     messages.register(app, services)
-    membership.register(app, services)
     commands.register(app, services)
     buttons.register(app, services)
     forms.register(app, services)

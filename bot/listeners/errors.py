@@ -22,7 +22,7 @@ from bot.services import Services
 from bot.tickets import forms, grammar
 from bot.tickets.errors import Refused
 from storage import notices
-from storage.engine import DatabaseAway
+from storage.engine import CommitUnclear, DatabaseAway
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 SLACK_AWAY = (RateLimited, SlackRefused, Unclear)
 NO_FORM = "Slack did not open the form. Please try again."
 AWAY = "The desk cannot reach its database just now. Nothing was changed; please try again in a minute."
+UNCLEAR = "The desk lost its database just now. It may not have been done: look before you try again."
 
 
 def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
@@ -55,6 +56,9 @@ def _sentence(error: Exception) -> str:
             return error.sentence
         case grammar.Misunderstood():
             return str(error)
+        case CommitUnclear():
+            log.warning("the database went away during a commit", error=str(error))
+            return UNCLEAR
         case DatabaseAway():
             log.warning("the database cannot be reached", error=str(error))
             return AWAY

@@ -19,8 +19,20 @@ from bot.tickets.grammar import LARGEST_NUMBER
 from storage import tickets
 from storage.engine import Transaction
 from storage.people import Person
+from storage.tickets import Priority
 
 BELONGS_NOWHERE = "This form belongs to no ticket. Open it again."
+
+
+class Shown(BaseModel):
+    """What *Edit* showed."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    title: str | None
+    priority: Priority
+    tags: tuple[str, ...] | None
+    assignees: tuple[str, ...]
 
 
 class About(BaseModel):
@@ -32,6 +44,7 @@ class About(BaseModel):
     seen: UUID | None = None
     channel: str | None = Field(default=None, pattern="^[A-Z0-9]+$")
     rating: int = Field(default=0, ge=0, le=5)
+    shown: Shown | None = None
 
     @property
     def ticket(self) -> int:
@@ -66,8 +79,11 @@ def register(app: AsyncApp, services: Services) -> None:
         await work.close(tx, person, about.ticket, text.encoded(form.comment) if form.comment else None)
 
     async def edit(tx: Transaction, person: Person, about: About, form: forms.EditForm) -> None:
-        fields = work.Fields(form.title, form.priority, form.tags, form.assignees)
-        await work.edit(tx, services.desk, person, about.ticket, fields)
+        if about.shown is None:
+            raise Refused(BELONGS_NOWHERE)
+        shown = work.Fields(**dict(about.shown))
+        sent = work.Fields(form.title, form.priority, form.tags, form.assignees)
+        await work.edit(tx, services.desk, person, about.ticket, shown, sent)
 
     async def comment(tx: Transaction, person: Person, about: About, form: forms.RatingForm) -> None:
         await work.rate(tx, person, about.ticket, about.rating, form.comment)

@@ -1,37 +1,29 @@
-"""Who comes into and leaves the triage channels: that is who is an agent."""
+"""What changes who reads along in a triage channel. Events come late, twice and out of order: Slack is asked again."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.blocks import answers
-from bot.delivery import directory
-from bot.listeners import payloads
+from bot.delivery import triage
 from bot.services import Services
-from bot.tickets import work
-from storage import channels, notices, people
+
+#: https://docs.slack.dev/reference/events/message/channel_convert_to_public and its counterpart
+CONVERTED = ("channel_convert_to_public", "channel_convert_to_private")
 
 
 def register(app: AsyncApp, services: Services) -> None:
-    @app.event("member_joined_channel")
-    async def joined(event: Mapping[str, Any]) -> None:
-        team = payloads.team_of(event, services.desk)
-        async with services.transaction() as tx:
-            await channels.member_joined(tx, event["channel"], team, event["user"])
-        await directory.learn_agents(services)
+    # Many may join at once. One after the other, so that they take one of the pool's connections, not all of them.
+    turn = asyncio.Lock()
 
+    @app.event("member_joined_channel")
     @app.event("member_left_channel")
-    async def left(event: Mapping[str, Any]) -> None:
-        team, channel = payloads.team_of(event, services.desk), event["channel"]
-        async with services.transaction() as tx:
-            if not await channels.member_left(tx, channel, team, event["user"]):
-                return
-            person = await people.meet(tx, team, event["user"])
-            returned = await work.agent_left(tx, person, channel)
-            if returned:
-                said = answers.agent_left(event["user"], returned)
-                key = f"left:{channel}:{event['user']}:{event['event_ts']}"
-                await notices.add(tx, key, "channel", said.arguments(), channel=channel)
+    @app.event("channel_shared")
+    @app.event("channel_unshared")
+    @app.event({"type": "message", "subtype": CONVERTED})
+    async def changed(event: Mapping[str, Any]) -> None:
+        async with turn:
+            await triage.check(services, event["channel"])

@@ -64,18 +64,17 @@ async def _carry_out(services: Services, tx: Transaction, event: Mapping[str, An
     ticket, side = await _ticket_of(tx, event)
     is_agent = relation(person, ticket) is Relation.AGENT if ticket else bool(person.agent_of)
     try:
-        command = grammar.parse(said or "help", implied=ticket.number if ticket else None)
-        _suits_thread(command, side, is_agent=is_agent)
-    except grammar.Misunderstood as misunderstood:
-        # "help me with the export" does not ask for the verbs.
-        asks = isinstance(misunderstood, grammar.UnknownVerb) or said.casefold().startswith("help")
-        if is_agent or not asks:
+        command = grammar.parse(said or "help", implied=ticket.number if ticket else None, called="@desk")
+    except grammar.Misunderstood:
+        if is_agent:
             raise
-        await _take_in(services, tx, event, said)
+        command = None
+    if command is None or (not is_agent and _is_a_request(command, said)):
+        # A customer who says "note that May works" or "help me with the export" does not speak to a machine.
+        asked = command.title if isinstance(command, grammar.New) and ticket is None else ""
+        await _take_in(services, tx, event, asked or said)
         return None
-    if isinstance(command, grammar.New) and not is_agent:
-        await _take_in(services, tx, event, command.title or said)
-        return None
+    _suits_thread(command, side, is_agent=is_agent)
     if not await tickets.act_once(tx, _key(event)):
         return None
     typed_at = (event["channel"], event["ts"])
@@ -85,6 +84,12 @@ async def _carry_out(services: Services, tx: Transaction, event: Mapping[str, An
 async def _ticket_of(tx: Transaction, event: Mapping[str, Any]) -> tuple[Ticket | None, Side | None]:
     thread = await tickets.by_thread(tx, event["channel"], event.get("thread_ts") or event["ts"])
     return (await tickets.by_id(tx, thread[0]), thread[1]) if thread else (None, None)
+
+
+def _is_a_request(command: grammar.Command, said: str) -> bool:
+    """Whether a customer's words are for people: they open a ticket, or begin like what only agents can do."""
+    verb = grammar.VERBS.get("".join(said.split(maxsplit=1)[:1]).casefold())
+    return isinstance(command, grammar.New) or (verb is not None and verb.agents_only)
 
 
 def _suits_thread(command: grammar.Command, side: Side | None, *, is_agent: bool) -> None:

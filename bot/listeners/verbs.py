@@ -52,7 +52,10 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
         case grammar.Reply(number, words):
             await work.reply(tx, desk, person, number, words, typed_at=typed_at)
             wait = f"{desk.undo.total_seconds():g}"
-            return answers.sentence(f"Your reply to #{number} goes out in {wait} s. Until then, undo it in its thread.")
+            return answers.sentence(
+                f"Your reply to #{number} goes out in {wait} s, or when the ticket is closed."
+                " Until then, undo it in its thread."
+            )
         case grammar.Note(number, words):
             await work.note(tx, person, number, words)
             return answers.sentence(f"Noted on #{number}. The customer does not see it.")
@@ -66,8 +69,8 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             await work.retitle(tx, person, number, title)
             return answers.sentence(f"#{number} has its new title.")
         case grammar.Close(number, comment):
-            await work.close(tx, person, number, comment)
-            return answers.sentence(f"#{number} is closed.")
+            sent = await work.close(tx, person, number, comment)
+            return answers.sentence(f"#{number} is closed." + (" The reply that was held is sent." if sent else ""))
         case grammar.Reopen(number):
             await work.reopen(tx, person, number)
             return answers.sentence(f"#{number} is open again.")
@@ -77,7 +80,7 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
         case grammar.Digest():
             return await _digest(services, tx, person, command, key)
         case grammar.Help():
-            return answers.help(agent=bool(person.agent_of))
+            return answers.help(agent=bool(person.agent_of), has_command=person.team_id == desk.team_id)
         case _:
             assert_never(command)
 

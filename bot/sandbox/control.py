@@ -1,5 +1,6 @@
 """The sandbox's people over HTTP, for trying the desk by hand with curl. Thin over the Python interface."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,8 +20,9 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 INDEX = """\
 A Slack workspace of your own. People are named by first name, channels by name; in texts, @name and #channel
-become mentions (@desk is the bot). Everything is JSON over POST, answers included:
+become mentions (@desk is the bot). Everything is JSON over POST, answers included.
 
+{people}
   curl {url}/sandbox/channels                      what channels there are
   curl {url}/sandbox/channels/help-globex          what is in one (?viewer=ada, ?thread_ts=…)
   curl {url}/sandbox/people/grace                  her open modal, App Home and conversation with the bot
@@ -86,35 +88,40 @@ class Control:
     async def _do(self, http: web.Request) -> web.Response:
         act = self._acts.get(http.match_info["act"])
         if act is None:
-            raise web.HTTPNotFound(text=INDEX.format(url=self._sandbox.url))
-        return web.json_response(await act(await http.json()))
+            raise web.HTTPNotFound(text=self._explained())
+        return _json(await act(await http.json()))
 
     async def _index(self, _http: web.Request) -> web.Response:
-        return web.Response(text=INDEX.format(url=self._sandbox.url))
+        return web.Response(text=self._explained())
+
+    def _explained(self) -> str:
+        people = [one for one in self._sandbox.slack.workspace.people.values() if isinstance(one, Person)]
+        listed = "".join(f"  {one.handle.partition('.')[0]:<8} {one.name} of {one.team.name}\n" for one in people)
+        return INDEX.format(url=self._sandbox.url, people=listed)
 
     async def _channels(self, _http: web.Request) -> web.Response:
         people = self._sandbox.slack.workspace.people
         channels = self._sandbox.slack.workspace.channels.values()
         listed = {c.name: [people[member].name for member in c.members] for c in channels if c.kind != "im"}
-        return web.json_response(listed)
+        return _json(listed)
 
     async def _channel_messages(self, http: web.Request) -> web.Response:
         channel, viewer = self._channel(http.match_info["name"]), http.query.get("viewer")
         reader = self._account(viewer) if viewer else None
         found = self._sandbox.messages(channel, reader, http.query.get("thread_ts"))
-        return web.json_response([self._shown(message) for message in found])
+        return _json([self._shown(message) for message in found])
 
     async def _person_view(self, http: web.Request) -> web.Response:
         person = self._account(http.match_info["name"])
         conversation = [self._shown(message) for message in self._sandbox.dm_messages(person)]
-        return web.json_response({"view": person.view, "home": person.home, "messages": conversation})
+        return _json({"view": person.view, "home": person.home, "messages": conversation})
 
     async def _calls(self, _http: web.Request) -> web.Response:
-        return web.json_response([vars(call) for call in self._sandbox.calls[-_LAST:]])
+        return _json([vars(call) for call in self._sandbox.calls[-_LAST:]])
 
     async def _deliveries(self, _http: web.Request) -> web.Response:
         attempts = self._sandbox.deliveries[-_LAST:]
-        return web.json_response(
+        return _json(
             [{"type": d.type, "retry": d.retry, "status": d.status, "failure": d.failure, "ms": d.ms} for d in attempts]
         )
 
@@ -243,6 +250,12 @@ class Control:
         return {"author": author, **private, **message_object(self._sandbox.slack, message)}
 
 
+def _json(shown: Any, status: int = 200) -> web.Response:
+    """For eyes on a terminal."""
+    text = json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
 def _speaking(handler: Handler) -> Handler:
     """Answer a mistake with a sentence."""
 
@@ -250,11 +263,11 @@ def _speaking(handler: Handler) -> Handler:
         try:
             return await handler(http)
         except CannotDo as refusal:
-            return web.json_response({"cannot": refusal.sentence, "see": refusal.url}, status=409)
+            return _json({"cannot": refusal.sentence, "see": refusal.url}, status=409)
         except KeyError as missing:
-            return web.json_response({"missing": str(missing.args[0])}, status=400)
+            return _json({"missing": str(missing.args[0])}, status=400)
         except ValueError as mistake:
-            return web.json_response({"mistake": str(mistake)}, status=400)
+            return _json({"mistake": str(mistake)}, status=400)
 
     return answer
 

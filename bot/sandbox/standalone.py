@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.sandbox.control import Control
@@ -9,19 +10,35 @@ from bot.sandbox.sandbox import Sandbox
 from bot.sandbox.workspace import Channel
 
 
+class CannotServe(Exception):  # noqa: N818 - a sentence for the person who starts it
+    """Why the sandbox does not start."""
+
+
 async def serve(port: int, request_url: str, manifest: Path, speed: float) -> None:
     """Run a workspace on 127.0.0.1 until cancelled, delivering to ``request_url``; port 0 takes a free one.
 
     Prints what the desk needs in its environment. What people do comes over HTTP: GET ``/sandbox/``.
     """
-    sandbox = Sandbox(manifest, speed, port)
+    try:
+        sandbox = Sandbox(manifest, speed, port)
+    except OSError as error:
+        raise CannotServe(f"--manifest: cannot read {manifest}: {_why(error)}") from None
     Control(sandbox)
-    async with sandbox:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(sandbox.stop)
+        try:
+            await sandbox.start()
+        except OSError as error:
+            raise CannotServe(f"--port: cannot listen on 127.0.0.1:{port}: {_why(error)}") from None
         sandbox.deliver_to(request_url)
         triage, support = await furnish(sandbox)
         sys.stdout.write(environment(sandbox, triage, support))
         sys.stdout.flush()
         await asyncio.Event().wait()
+
+
+def _why(error: OSError) -> str:
+    return str(error.strerror).rpartition(": ")[2]
 
 
 async def furnish(sandbox: Sandbox) -> tuple[Channel, Channel]:

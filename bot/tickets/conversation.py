@@ -74,14 +74,25 @@ async def _in_thread(
     ticket = await tickets.by_id(tx, ticket_id, lock=True)
     if ticket is None:
         return
+    author = await people.hold(tx, author)
     if side == "triage":
-        if relation(author, ticket) is Relation.AGENT:
+        if _is_colleague(desk, author, ticket):
             await _note(tx, desk, message, author, ticket)
         return
     if relation(author, ticket) is Relation.AGENT:
         await _agent_wrote(tx, desk, message, author, ticket)
     else:
         await _customer_wrote(tx, desk, message, author, ticket)
+
+
+def _is_colleague(desk: Desk, author: Person, ticket: Ticket) -> bool:
+    """Whether what they write in the triage thread is a note.
+
+    Slack may tell late that somebody has joined, but only those in the private channel can write there.
+    """
+    newcomer = author.team_id == desk.team_id and author.kind in {"unknown", "member"}
+    who = relation(author, ticket)
+    return who is Relation.AGENT or (newcomer and who is Relation.NOBODY)
 
 
 async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
@@ -185,7 +196,7 @@ def _belongs_to(desk: Desk, message: MessageArrived, latest: tickets.Latest) -> 
 
 async def _join(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
     if await tickets.claim_root(tx, message.channel, message.ts, ticket.id):
-        await _customer_wrote(tx, desk, message, author, ticket)
+        await _customer_wrote(tx, desk, message, await people.hold(tx, author), ticket)
 
 
 async def _open_at_root(
@@ -207,6 +218,7 @@ async def _open(
     ticket_id: UUID | None = None,
     follows: UUID | None = None,
 ) -> UUID:
+    author = await people.hold(tx, author)
     word, origin = await _word(tx, desk, message, author)
     new = NewTicket(
         id=ticket_id or uuid4(),
@@ -279,7 +291,7 @@ async def _import_one(
     tx: Transaction, desk: Desk, message: MessageArrived, ticket_id: UUID, triage_channel: str | None
 ) -> None:
     """Records a message of before the ticket: it changes no status."""
-    author = await people.meet(tx, message.team, message.author)
+    author = await people.hold(tx, await people.meet(tx, message.team, message.author))
     role: AuthorRole = "agent" if triage_channel in author.agent_of else "customer"
     word, origin = await _word(tx, desk, message, author)
     await tx.act_as(author.user_id, role)
@@ -365,7 +377,8 @@ async def _replace(
     source: Mapping[str, Any] | None,
 ) -> None:
     """Writes a new version of a message, and lets title and description follow where they are its words."""
-    await tx.act_as(UUID(before["created_by"]), "agent" if one.author_role == "agent" else "customer")
+    author = UUID(before["created_by"]) if before["created_by"] else None
+    await tx.act_as(author, "agent" if one.author_role == "agent" else "customer")
     await tickets.rewrite(tx, one, after, source)
     if one.kind == "note":
         return

@@ -175,42 +175,49 @@ Command: TypeAlias = (
 )
 
 
-def parse(text: str, *, implied: int | None = None) -> Command:
+def parse(text: str, *, implied: int | None = None, called: str = "/ticket") -> Command:
     """The command in Slack-encoded text; raises Misunderstood.
 
     `implied` is the number of the ticket in whose thread it was typed: the number may then be left out.
-    A number that is given wins; before a person's own words only as #3, since those may begin with a number.
+    A number that is given wins; before a person's own words only as #3 or as the thread's own, since those may begin
+    with a number. `called`: what a person types before a verb, for the hints.
     """
     first, rest = _first_word(text)
     if not first:
         return New(title="")
     verb = VERBS.get(first.casefold())
     if verb is None:
-        raise _unknown_verb(first, rest, implied)
-    return verb.read(_Said(verb, rest, implied))
+        raise _unknown_verb(first, rest, implied, called)
+    return verb.read(_Said(verb, rest, implied, implied, called))
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What followed a verb; `number` is the ticket's, as far as it is known."""
+    """What followed a verb; `number` is the ticket's, as far as it is known, `implied` that of the thread."""
 
     verb: "Verb"
     rest: str
     number: int | None
+    implied: int | None
+    called: str
 
     def wrong(self, mistake: str) -> Misunderstood:
-        return Misunderstood(f"{mistake} Try: {self.verb.try_with(self.number)}")
+        return Misunderstood(f"{mistake} Try: {_hint(self.verb, self.number, self.implied, self.called)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A row of `help` and of the README. `example` is Slack-encoded; about ticket 42, if about any."""
+    """A row of `help` and of the README. `example` is Slack-encoded; about ticket 42, if about any.
+
+    `for_customers`: usage and effect, where an agent's differ.
+    """
 
     usage: str
     does: str
     example: str
     agents_only: bool
     read: Callable[[_Said], Command] = field(repr=False)
+    for_customers: tuple[str, str] | None = None
 
     @property
     def typed(self) -> str:
@@ -220,6 +227,14 @@ class Verb:
     def try_with(self, number: int | None) -> str:
         """The example, about the ticket that the person meant."""
         return words_of.readable(self.example, {}).replace("42", str(number or 42))
+
+
+def _hint(verb: Verb, number: int | None, implied: int | None, called: str) -> str:
+    """The whole command as it can be typed there, in code marks: "`/ticket claim 1`", in a thread "`@desk claim`"."""
+    typed = verb.try_with(number)
+    if number is not None and number == implied:
+        typed = typed.replace(f" {number}", "", 1)
+    return f"`{called} {typed}`"
 
 
 def _new(said: _Said) -> New:
@@ -338,6 +353,7 @@ VERBS: Mapping[str, Verb] = {
         "list open unassigned #billing high",
         False,
         _list,
+        ("list [open|new|pending|closed|all]", "Lists your tickets, newest activity first."),
     ),
     "mine": Verb("mine", "Lists your tickets, most urgent first.", "mine", False, _mine),
     "show": Verb("show N", "Shows one ticket in full.", "show 42", False, _show),
@@ -369,6 +385,7 @@ VERBS: Mapping[str, Verb] = {
         "close 42",
         False,
         _close,
+        ("close N", "Closes the ticket."),
     ),
     "reopen": Verb("reopen N", "Opens a closed ticket again.", "reopen 42", False, _reopen),
     "spam": Verb("spam N", "Closes silently what is not a ticket.", "spam 42", True, _spam),
@@ -377,25 +394,26 @@ VERBS: Mapping[str, Verb] = {
 }
 
 
-def _unknown_verb(word: str, rest: str, implied: int | None) -> UnknownVerb:
+def _unknown_verb(word: str, rest: str, implied: int | None, called: str) -> UnknownVerb:
     mistake = f"There is no verb {_shown(word)}."
     near = get_close_matches(word.casefold(), VERBS, n=1)
     if not near:
-        return UnknownVerb(f"{mistake} To open a ticket: {VERBS['new'].typed}. For all verbs: help")
+        new = _hint(VERBS["new"], None, None, called)
+        return UnknownVerb(f"{mistake} To open a ticket: {new}. For all verbs: `{called} help`")
     given = _NUMBER.fullmatch(_first_word(rest)[0])
     number = _whole(given[2]) if given else implied
-    return UnknownVerb(f"{mistake} Did you mean: {VERBS[near[0]].try_with(number)}?")
+    return UnknownVerb(f"{mistake} Did you mean: {_hint(VERBS[near[0]], number, implied, called)}?")
 
 
 def _ticket(said: _Said, *, then_words: bool = False) -> tuple[int, _Said]:
     """The ticket's number, and what was said of it.
 
     `then_words`: a person's own words follow. In a thread these may begin with a number ("reply 3 of us saw it"),
-    which must not send them to another ticket: there only #3 is one.
+    which must not send them to another ticket: there only #3, and the thread's own number, is one.
     """
     first, rest = _first_word(said.rest)
     found = _NUMBER.fullmatch(first)
-    if said.number is not None and (found is None or found[1] or (then_words and not first.startswith("#"))):
+    if said.number is not None and (found is None or found[1] or (then_words and _is_a_word(first, said.number))):
         return said.number, said
     if not first:
         raise said.wrong("Which ticket? Its number is missing.")
@@ -409,6 +427,10 @@ def _ticket(said: _Said, *, then_words: bool = False) -> tuple[int, _Said]:
     if number == 0:
         raise said.wrong("Ticket numbers begin at 1.")
     return number, replace(said, rest=rest, number=number)
+
+
+def _is_a_word(number: str, implied: int) -> bool:
+    return not number.startswith("#") and number != str(implied)
 
 
 def _whole(digits: str) -> int | None:

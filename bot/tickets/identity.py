@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -12,28 +13,29 @@ from storage import people, showing, tickets
 from storage.engine import Transaction
 from storage.people import Customer, Person, Profile
 
+#: How a person whose name is not known yet stands in recorded words.
+MENTION = re.compile("@([UW][A-Z0-9]+)")
+
 
 async def learn(tx: Transaction, profile: Profile) -> None:
     """Remembers what Slack says of a person; one with a known e-mail is the customer or user who has it already."""
     await tx.act_as(None, "desk")
+    person = await people.find(tx, profile.team_id, profile.slack_id)
+    if person is not None and profile.email:
+        # First, since it locks tickets, which come before people.
+        await _link(tx, person, profile.email)
     await people.learn(tx, profile)
     person = await people.find(tx, profile.team_id, profile.slack_id)
     assert person is not None
-    if profile.email:
-        person = await _link(tx, person, profile.email)
-        await _make_customer(tx, person)
+    await _make_customer(tx, person)
     for ticket_id in await tickets.touched_by(tx, person.user_id):
         await showing.mark(tx, ticket_id)
 
 
-async def _link(tx: Transaction, person: Person, email: str) -> Person:
+async def _link(tx: Transaction, person: Person, email: str) -> None:
     owner = await people.owner_of_email(tx, email)
-    if owner is None or owner == person.user_id:
-        return person
-    await people.become(tx, person, owner)
-    known = await people.find(tx, person.team_id, person.slack_id)
-    assert known is not None
-    return known
+    if owner is not None and owner != person.user_id:
+        await people.become(tx, person, owner)
 
 
 async def _make_customer(tx: Transaction, person: Person) -> None:
@@ -61,12 +63,16 @@ async def put_names(tx: Transaction, one: tickets.Recorded, names: Mapping[str, 
     fresh = await tickets.by_message_id(tx, one.message_id)
     if ticket is None or fresh is None or fresh.source is None:
         return
-    named = {f"@{slack_id}": f"@{name}" for slack_id, name in names.items()}
-    word = _renamed(fresh.word, named)
+    word = _renamed(fresh.word, names)
     if files and "attachments" in word:
         known = {file.id: conversation.attachment(file) for file in files}
-        word["attachments"] = [known.get(one["id"], one) for one in word["attachments"]]
+        word["attachments"] = [known.get(one.get("id"), one) for one in word["attachments"]]
+    told = {*names, *(file.id for file in files)}
+    # It may have been edited since it was asked of whom it speaks.
+    unknown = [one for one in fresh.source.get("unknown", []) if one not in told]
     source = {key: value for key, value in fresh.source.items() if key not in {"unresolved", "unknown"}}
+    if unknown:
+        source |= {"unresolved": True, "unknown": unknown}
     await tx.act_as(None, "desk")
     await tickets.rewrite(tx, fresh, word, source)
     changed = {}
@@ -82,12 +88,13 @@ def _title(word: Mapping[str, Any]) -> str:
     return text.title_from(word["content"], [file["name"] for file in word.get("attachments", [])])
 
 
-def _renamed(word: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
-    renamed = dict(word)
-    for old, new in named.items():
-        renamed["content"] = renamed["content"].replace(old, new)
-        if "earlier" in renamed:
-            renamed["earlier"] = [one | {"content": one["content"].replace(old, new)} for one in renamed["earlier"]]
+def _renamed(word: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    def named(words: str) -> str:
+        return MENTION.sub(lambda found: f"@{names.get(found[1], found[1])}", words)
+
+    renamed = dict(word) | {"content": named(word["content"])}
+    if "earlier" in word:
+        renamed["earlier"] = [one | {"content": named(one["content"])} for one in word["earlier"]]
     return renamed
 
 

@@ -17,7 +17,7 @@ def first(assigned_to: Sequence[UUID]) -> Status:
 
 def assigned(ticket: Ticket) -> Status:
     if ticket.status == "closed":
-        raise Refused(f"Ticket #{ticket.number} is closed. Reopen it first: reopen {ticket.number}")
+        raise Refused(f"Ticket #{ticket.number} is closed. Reopen it first: `/ticket reopen {ticket.number}`")
     return "open" if ticket.status == "new" else ticket.status
 
 

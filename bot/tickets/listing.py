@@ -147,7 +147,7 @@ def decode_page(value: str) -> tuple[grammar.List, int]:
         status, whose, tag, priority, page = json.loads(value)
         chosen = _PAGE.validate_python({"status": status, "tag": tag, "priority": priority, "page": page})
     except (ValueError, TypeError):
-        raise Refused("This list cannot go on. Ask for it again: /ticket list") from None
+        raise Refused("This list cannot go on. Ask for it again: `/ticket list`") from None
     person = None if whose in (None, "mine", "unassigned") else grammar.Person(str(whose))
     return grammar.List(chosen["status"], person or whose, chosen["tag"], chosen["priority"]), chosen["page"]
 

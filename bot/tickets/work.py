@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from bot.tickets import history, lifecycle, text
@@ -15,6 +16,8 @@ from storage.engine import Transaction
 from storage.people import Person
 from storage.replies import Reply
 from storage.tickets import NewTicket, Origin, Priority, Ticket
+
+Item = TypeVar("Item", str, UUID)
 
 #: More would not fit the one message in which the customer gets it.
 REPLY_LENGTH = 7_000
@@ -117,7 +120,7 @@ async def retitle(tx: Transaction, person: Person, number: int, title: str) -> T
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What *Edit* changes at once; None stays as it is."""
+    """What *Edit* shows and sends; None is no part of the form. `assignees` are Slack ids."""
 
     title: str | None
     priority: Priority
@@ -125,31 +128,48 @@ class Fields:
     assignees: tuple[str, ...]
 
 
-async def edit(tx: Transaction, desk: Desk, person: Person, number: int, fields: Fields) -> Ticket:
+async def edit(tx: Transaction, desk: Desk, person: Person, number: int, shown: Fields, sent: Fields) -> Ticket:
+    """Changes what differs between the form as it was shown and as it was sent.
+
+    What others have changed meanwhile, and assignees whom the form could not show, stay.
+    """
     ticket = await find(tx, person, number, Operation.EDIT)
-    assigned_to: tuple[UUID, ...] = ()
-    for slack_id in fields.assignees:
-        known = await people.find(tx, desk.team_id, slack_id)
-        # Who is assigned already stays assignable: they may have left triage since.
-        if known is None or known.user_id not in ticket.assigned_to:
-            known = await _agent(tx, desk, ticket, slack_id)
-        assigned_to += (known.user_id,)
-    status = ticket.status
-    if set(assigned_to) != set(ticket.assigned_to):
-        gains = set(assigned_to) - set(ticket.assigned_to)
-        status = lifecycle.assigned(ticket) if gains else lifecycle.unassigned(ticket, assigned_to)
-    else:
-        assigned_to = ticket.assigned_to
-    await tickets.change(
-        tx,
-        ticket.id,
-        title=ticket.title if fields.title is None else fields.title,
-        priority=fields.priority,
-        tags=ticket.tags if fields.tags is None else fields.tags,
-        assigned_to=assigned_to,
-        status=status,
-    )
+    changes: dict[str, Any] = {}
+    if sent.title is not None and sent.title != shown.title:
+        changes["title"] = sent.title
+    if sent.priority != shown.priority:
+        changes["priority"] = sent.priority
+    if sent.tags is not None and sent.tags != shown.tags:
+        changes["tags"] = _merged(ticket.tags, shown.tags or (), sent.tags)
+    if set(sent.assignees) != set(shown.assignees):
+        changes |= await _reassigned(tx, desk, ticket, shown.assignees, sent.assignees)
+    if changes:
+        await tickets.change(tx, ticket.id, **changes)
     return ticket
+
+
+def _merged(now: Sequence[Item], shown: Sequence[Item], sent: Sequence[Item]) -> tuple[Item, ...]:
+    """What is there now, with the changes that lead from what was shown to what was sent."""
+    kept = [one for one in now if one in sent or one not in shown]
+    return tuple(dict.fromkeys(kept + [one for one in sent if one not in shown]))
+
+
+async def _reassigned(
+    tx: Transaction, desk: Desk, ticket: Ticket, shown: Sequence[str], sent: Sequence[str]
+) -> dict[str, Any]:
+    known = {slack_id: await people.find(tx, desk.team_id, slack_id) for slack_id in {*shown, *sent}}
+    before = [person.user_id for slack_id in shown if (person := known[slack_id])]
+    after: list[UUID] = []
+    for slack_id in sent:
+        person = known[slack_id]
+        # Who is assigned already stays assignable: they may have left triage since.
+        if person is None or person.user_id not in (*before, *ticket.assigned_to):
+            person = await _agent(tx, desk, ticket, slack_id)
+        after.append(person.user_id)
+    assigned_to = _merged(ticket.assigned_to, before, after)
+    gained = set(assigned_to) - set(ticket.assigned_to)
+    status = lifecycle.assigned(ticket) if gained else lifecycle.unassigned(ticket, assigned_to)
+    return {"assigned_to": assigned_to, "status": status}
 
 
 async def note(tx: Transaction, person: Person, number: int, words: str) -> Ticket:
@@ -241,14 +261,20 @@ async def _held(tx: Transaction, person: Person, reply_id: UUID) -> Reply:
     return held
 
 
-async def send_due_replies(tx: Transaction, ticket_id: UUID, *, all_of_them: bool = False) -> None:
-    """Appends the held replies whose time has come to the conversation, from where they are shown to the customer."""
+async def send_due_replies(tx: Transaction, ticket_id: UUID, *, all_of_them: bool = False) -> int:
+    """Appends the held replies whose time has come to the conversation, from where they are shown to the customer.
+
+    Returns how many there were.
+    """
+    sent = 0
     ticket = await tickets.by_id(tx, ticket_id, lock=True)
     for held in await replies.held_for(tx, ticket_id) if ticket else []:
         if held.due_at <= tx.now or all_of_them:
             assert ticket is not None
             await _send(tx, ticket, held)
             ticket = await tickets.by_id(tx, ticket_id)
+            sent += 1
+    return sent
 
 
 async def _send(tx: Transaction, ticket: Ticket, held: Reply) -> None:
@@ -266,33 +292,34 @@ async def _send(tx: Transaction, ticket: Ticket, held: Reply) -> None:
     await replies.settle(tx, held.id, "sent")
 
 
-async def close(tx: Transaction, person: Person, number: int, comment: str | None = None) -> Ticket:
-    """Closes; a comment becomes an internal note. Replies that are still held are sent first."""
+async def close(tx: Transaction, person: Person, number: int, comment: str | None = None) -> int:
+    """Closes; a comment becomes an internal note. Replies that are still held are sent first: how many there were."""
     ticket = await find(tx, person, number, Operation.CLOSE)
     if comment and not may(person, ticket, Operation.NOTE):
-        raise Refused(f"Only agents can close with a comment, which is an internal note. Without it: close {number}")
+        raise Refused(
+            f"Only agents can close with a comment, which is an internal note. Without it: `/ticket close {number}`"
+        )
     if comment:
         await _add_note(tx, ticket, person.user_id, uuid4(), comment)
-    return await _close(tx, person, ticket)
-
-
-async def _close(tx: Transaction, person: Person, ticket: Ticket) -> Ticket:
     status = lifecycle.closed(ticket)
     role = "agent" if may(person, ticket, Operation.CLAIM) else "customer"
-    await send_due_replies(tx, ticket.id, all_of_them=True)
+    sent = await send_due_replies(tx, ticket.id, all_of_them=True)
     await tx.act_as(person.user_id, role)
     await tickets.change(tx, ticket.id, status=status)
-    return ticket
+    return sent
 
 
 async def not_a_ticket(tx: Transaction, person: Person, number: int) -> Ticket:
-    """Closed, silently, unrated, left out of every figure."""
+    """Closed, silently, unrated, left out of every figure; replies that are still held are taken back."""
     ticket = await find(tx, person, number, Operation.SPAM)
     await tickets.mark_not_a_ticket(tx, ticket.id, value=True)
+    for held in await replies.held_for(tx, ticket.id):
+        await replies.settle(tx, held.id, "undone")
     if ticket.status == "closed":
         await showing.mark(tx, ticket.id)
-        return ticket
-    return await _close(tx, person, ticket)
+    else:
+        await tickets.change(tx, ticket.id, status=lifecycle.closed(ticket))
+    return ticket
 
 
 async def reopen(tx: Transaction, person: Person, number: int) -> Ticket:
@@ -311,7 +338,9 @@ async def rate(tx: Transaction, person: Person, number: int, rating: int, commen
     if ticket is None:
         raise Refused("The ticket of this question does not exist any more.")
     demand(person, ticket, Operation.RATE)
-    if ticket.closings == 0 or ticket.not_a_ticket:
+    if ticket.not_a_ticket:
+        raise Refused("This ticket is not rated.")
+    if ticket.closings == 0:
         raise Refused(f"Ticket #{number} can be rated once it is closed.")
     if rating not in range(1, 6):
         raise Refused("A rating is a number from 1 to 5.")

@@ -120,7 +120,9 @@ declare
 begin
   select coalesce(a.id::text, 'null') into stranger
   from unnest(new.assigned_to) as a(id)
-  where not exists (select from auth.users u where u.id = a.id) limit 1;
+  -- One who was assigned before and has since been deleted must not stop a change: only who is added is checked.
+  where not coalesce(a.id = any(old.assigned_to), false)
+    and not exists (select from auth.users u where u.id = a.id) limit 1;
   if stranger is not null then
     raise foreign_key_violation using
       message = format('assigned_to names %s, who is not in auth.users', stranger),
@@ -133,8 +135,11 @@ begin
   end if;
   return new;
 end $$;
-create trigger tickets_check_assignees before insert or update of assigned_to on public.tickets
+create trigger tickets_check_assignees before insert on public.tickets
   for each row when (new.assigned_to is not null) execute function public.tickets_check_assignees();
+create trigger tickets_check_new_assignees before update on public.tickets
+  for each row when (new.assigned_to is distinct from old.assigned_to)
+  execute function public.tickets_check_assignees();
 """
 
 ROW_SECURITY = """

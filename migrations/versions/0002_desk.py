@@ -133,6 +133,7 @@ create table threadesk.replies (
   held_at timestamptz not null,
   due_at timestamptz not null,
   state text not null default 'held' check (state in ('held', 'sent', 'undone', 'noted')),
+  attempts integer not null default 0,
   channel text,
   ts text
 );
@@ -205,6 +206,7 @@ create table threadesk.posted (
   shows text,
   version integer not null default 0,
   attempted_at timestamptz,
+  tried_at timestamptz,
   gone boolean not null default false,
   refused text,
   unique (ticket_id, side, slot),
@@ -213,6 +215,7 @@ create table threadesk.posted (
 comment on table threadesk.posted is 'what Slack shows of a ticket: one row a message of the desk';
 comment on column threadesk.posted.id is 'carried in the message''s metadata, to find it again after a crash';
 comment on column threadesk.posted.attempted_at is 'set before sending: with ts null, it may have been sent';
+comment on column threadesk.posted.tried_at is 'when the latest attempt began, where attempted_at is the earliest';
 
 create table threadesk.notices (
   id uuid primary key default gen_random_uuid(),
@@ -226,6 +229,7 @@ create table threadesk.notices (
   due_at timestamptz not null,
   attempts integer not null default 0,
   attempted_at timestamptz,
+  tried_at timestamptz,
   sent_at timestamptz,
   ts text,
   refused text,

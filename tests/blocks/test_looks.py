@@ -179,3 +179,10 @@ def test_arguments_name_an_author_only_where_there_is_one() -> None:
     assert LOOKS["alert"].arguments().keys() == {"text", "blocks", "unfurl_links", "unfurl_media"}
     assert LOOKS["mirror"].arguments()["username"] == "Ada Lovelace"
     assert LOOKS["mirror"].arguments()["icon_url"] == "https://avatars.example.com/ada.png"
+
+
+def test_what_an_edit_form_showed_fits_its_metadata() -> None:
+    tags = tuple(f"{at:03}{'é' * 47}" for at in range(22))
+    for some_tags in (tags, tags * 9):
+        view = modals.edit(a_ticket(title='"' * 150, tags=some_tags), [f"U{at:010}" for at in range(500)])
+        assert len(view["private_metadata"]) <= 3_000

@@ -11,9 +11,11 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -22,6 +24,7 @@ import pytest
 from bot import app
 from bot.sandbox import Channel, Message
 from storage.embedded import EmbeddedPostgres
+from storage.engine import Database, DatabaseAway, telling_away
 from tests.conftest import Office, World, open_office
 
 
@@ -269,6 +272,69 @@ async def test_a_look_up_that_fails_is_no_reason_to_post_again(office: Office, h
     assert posted_once(office)
 
 
+async def test_what_is_still_on_its_way_is_not_sent_again(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    """Slack takes longer than the desk waits: the message is not there yet when it is looked for at first."""
+    async with open_office(world, database_url, sql, slack_call_seconds=1.8) as office:
+        root = await opened(office)
+        office.sandbox.disrupt("chat.postMessage", "slow", seconds=3)
+        await world.ada.post(world.help, "With 10 rows", thread_ts=root.ts)
+        await office.at_rest()
+        assert [text for text in office.thread(office.card()) if "With 10 rows" in text] == ["With 10 rows"]
+        assert posted_once(office)
+
+
+async def test_a_look_up_that_is_refused_proves_nothing(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    """The desk is removed from the channel after a post whose answer was lost, and invited again later."""
+    async with open_office(world, database_url, sql, reply_undo_seconds=60) as office:
+        root = await opened(office)
+        await command(office, "reply 1 Only once please")
+        await office.at_rest()
+        office.sandbox.disrupt("chat.postMessage", "cut_after")
+        world.clock.advance(seconds=61)
+
+        async def sent() -> bool:
+            return office.thread(root)[1:] == ["Only once please"]
+
+        await until(sent)
+        await office.sandbox.kick(world.help, office.sandbox.bot)
+
+        async def told() -> bool:
+            return any("does not reach Slack" in text for text in office.thread(office.card()))
+
+        await until(told)
+        await office.sandbox.invite(world.help, office.sandbox.bot, by=world.grace)
+        world.clock.advance(seconds=61)
+        await a_minute_passes(office)
+        await office.at_rest()
+        assert office.thread(root)[1:] == ["Only once please"]
+        assert posted_once(office)
+
+
+async def test_a_message_that_slack_made_wait_alerts_all_the_same(office: Office) -> None:
+    root = await opened(office)
+    await command(office, "claim 1")
+    await office.at_rest()
+    office.sandbox.disrupt("chat.postMessage", "ratelimited")
+    await office.world.ada.post(office.world.help, "URGENT", thread_ts=root.ts)
+    await office.at_rest()
+    (urgent,) = [text for text in office.thread(office.card()) if "URGENT" in text]
+    assert office.world.linus.mention in urgent
+
+
+async def test_a_private_answer_that_was_lost_is_not_given_twice(office: Office) -> None:
+    """Nobody can look whether it is there."""
+    world = office.world
+    root = await opened(office)
+    office.sandbox.disrupt("chat.postEphemeral", "cut_after")
+    await world.grace.post(world.help, f"{office.sandbox.bot.mention} show", thread_ts=root.ts)
+    await office.at_rest()
+    assert sum(one.only_for == world.grace.id for one in world.help.ephemerals) == 1
+
+
 async def test_an_answer_that_was_lost_is_not_given_twice(office: Office) -> None:
     """The digest is a notice: it is looked for by its metadata as well."""
     await opened(office)
@@ -398,6 +464,97 @@ async def test_what_was_undone_at_once_alerts_nobody(office: Office) -> None:
     assert alerts(office) == []
 
 
+async def test_a_customers_message_that_reopens_alerts_once(office: Office) -> None:
+    root = await opened(office)
+    for text in ("claim 1", "close 1"):
+        await command(office, text)
+    await office.at_rest()
+    for text in ("Thanks!", "It is broken again"):
+        await office.world.ada.post(office.world.help, text, thread_ts=root.ts)
+        await office.at_rest()
+    thanks, broken = office.thread(office.card())[-2:]
+    assert "Thanks!" in thanks
+    assert "🔔" not in thanks
+    assert f"🔔 {office.world.linus.mention}" in broken
+    assert alerts(office) == []
+
+
+async def test_a_reopening_that_there_was_nobody_to_tell_of_is_not_told_later(office: Office) -> None:
+    await opened(office)
+    for text in ("close 1", "reopen 1", "claim 1", f"assign 1 {office.world.grace.mention}"):
+        await command(office, text)
+        await office.at_rest()
+    assert alerts(office) == [f"{office.world.grace.mention} #1 was assigned to you by {office.world.linus.mention}."]
+
+
+async def test_an_update_that_slack_refuses_is_tried_again_when_there_is_another(office: Office) -> None:
+    """The sandbox lets nobody change another's message: the desk's message is not the desk's for a while."""
+    await opened(office)
+    card = office.card()
+    card.author = office.world.grace
+    await command(office, "priority 1 high")
+    await office.at_rest()
+    assert "High priority" not in card.text
+    (said,) = [text for text in office.thread(card) if "does not reach Slack" in text]
+    assert "The card of #1 (The export fails)" in said
+    card.author = office.sandbox.bot
+    await command(office, "claim 1")
+    await office.at_rest()
+    assert "High priority" in card.text
+    assert office.world.linus.mention in card.text
+
+
+async def test_a_card_that_slack_refuses_does_not_hide_its_ticket(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack has come to take less in a message than a card has, and more than a sentence."""
+    monkeypatch.setattr("bot.sandbox.blockkit.BLOCKS_TEXT", 160)
+    await office.world.ada.post(office.world.help, "The export <fails>")
+    await office.at_rest()
+    (said,) = office.sandbox.messages(office.world.triage)
+    assert said.text.startswith("⚠️ The card of #1 (The export &lt;fails&gt;) does not reach Slack")
+
+
+async def test_a_scope_that_is_missing_for_a_while_loses_nothing(office: Office) -> None:
+    slack = office.sandbox.slack
+    granted = slack.manifest
+    slack.manifest = replace(granted, scopes=tuple(one for one in granted.scopes if one != "chat:write"))
+    root = await office.world.ada.post(office.world.help, "The export fails")
+
+    async def paused() -> bool:
+        return bool(await office.sql.fetchval("select count(*) = 2 from threadesk.lanes where free_at > now() + '50s'"))
+
+    await until(paused)
+    slack.manifest = granted
+    await a_minute_passes(office)
+    await office.at_rest()
+    assert (len(office.thread(root)), len(office.thread(office.card()))) == (1, 1)
+
+
+async def test_a_held_reply_that_cannot_be_sent_is_tried_ever_more_seldom(office: Office) -> None:
+    """Another program's rule refuses it for a while; meanwhile other tickets' replies go out."""
+    first, second = await opened(office), await opened(office, "Add a seat")
+    await office.sql.execute(
+        """
+        create function refuse() returns trigger language plpgsql as $$ begin
+          if new.status = 'pending' and new.title = 'The export fails' then raise 'not now'; end if; return new;
+        end $$;
+        create trigger refuse before update on tickets for each row execute function refuse();
+        """
+    )
+    await command(office, "reply 1 Try again")
+    await command(office, "reply 2 Here it is")
+    tried = "select attempts from threadesk.replies where state = 'held' and attempts > 1"
+    await until(lambda: office.sql.fetchval(tried))
+    assert office.thread(second)[1:] == ["Here it is"]
+    waiting = await office.sql.fetchval("select due_at - now() from threadesk.replies where state = 'held'")
+    assert waiting.total_seconds() > 1
+    await office.sql.execute("drop trigger refuse on tickets")
+    office.world.clock.advance(minutes=1)
+    await office.at_rest()
+    assert office.thread(first)[1:] == ["Try again"]
+
+
 async def test_names_and_e_mails_are_found_out_after_the_message_is_kept(office: Office) -> None:
     """Slack's trouble with `users.info` delays the name; the message was kept before."""
     world = office.world
@@ -487,6 +644,38 @@ async def test_a_courier_whose_session_is_cut_off_listens_again(office: Office) 
     await office.at_rest()
     assert (await office.ticket(2))["title"] == "Are you there?"
     assert "Are you there?" in office.card(2).text
+
+
+async def test_a_session_that_postgresql_ended_without_hanging_up_is_away(
+    database_url: str, sql: asyncpg.Connection
+) -> None:
+    """In a shutdown a connection may say that it has ended some time before it is closed."""
+    folder = Path(tempfile.mkdtemp(prefix="threadesk-proxy-"))
+    (sockets,) = parse_qs(urlsplit(database_url).query)["host"]
+    ended = asyncio.Event()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while some := await reader.read(65536):
+            writer.write(some)
+        ended.set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_unix_connection(f"{sockets}/.s.PGSQL.5432")
+        await asyncio.gather(relay(server_reader, writer), relay(reader, server_writer))
+        server_writer.close()
+        writer.close()
+
+    proxy = await asyncio.start_unix_server(serve, folder / ".s.PGSQL.5432")
+    database = Database(database_url.replace(quote(str(sockets), safe=""), quote(str(folder), safe="")))
+    session = await database.connect()
+    await sql.execute("select pg_terminate_backend($1)", session.get_server_pid())
+    await asyncio.wait_for(ended.wait(), 5)
+    with pytest.raises(DatabaseAway), telling_away():
+        await session.fetch("select 1")
+    session.terminate()
+    await database.close()
+    proxy.close()
+    shutil.rmtree(folder)
 
 
 async def test_a_restart_of_postgresql_loses_and_repeats_nothing(world: World) -> None:

@@ -265,11 +265,11 @@ async def test_what_only_agents_may_do_changes_nothing_for_a_requester(office: O
 
 
 MISTAKES = {
-    "clam 1": 'There is no verb "clam". Did you mean: claim 1?',
-    "frobnicate": 'There is no verb "frobnicate". To open a ticket: new',
+    "clam 1": 'There is no verb "clam". Did you mean: `/ticket claim 1`?',
+    "frobnicate": 'There is no verb "frobnicate". To open a ticket: `/ticket new',
     "show 412": "No ticket #412. The newest is #2.",
-    "show": "Which ticket? Its number is missing. Try: show 42",
-    "show seven": '"seven" is not a ticket\'s number. Try: show 42',
+    "show": "Which ticket? Its number is missing. Try: `/ticket show 42`",
+    "show seven": '"seven" is not a ticket\'s number. Try: `/ticket show 42`',
     "show 99999999999999999999": "No ticket has so big a number.",
     "claim 0": "Ticket numbers begin at 1.",
     "assign 1": "Who? Type @ and pick the person",
@@ -277,7 +277,7 @@ MISTAKES = {
     "assign 1 {ben}": "Ben Franklin is not an agent for this ticket",
     "assign 1 {bob}": "This person is not an agent for this ticket",
     "unassign 1 {linus}": "Ticket #1 is not assigned to them.",
-    "priority 1 urgent": '"urgent" is no priority: it is low, medium or high. Try: priority 1 high',
+    "priority 1 urgent": '"urgent" is no priority: it is low, medium or high. Try: `/ticket priority 1 high`',
     "tag 1": "Which tags? + adds one, - takes one away.",
     "tag 1 +a!b": '"a!b" cannot be a tag',
     "title 1": "The title has no words.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -97,6 +98,22 @@ async def test_edit_shows_what_is_there_and_sent_unchanged_changes_nothing(offic
     assert after | {"updated_at": None} == before | {"updated_at": None}
     assert await office.sql.fetchval("select count(*) from threadesk.ledger") == entries
     assert office.world.linus.mention in office.card().text
+
+
+async def test_edit_leaves_what_others_changed_and_whom_it_could_not_show(office: Office) -> None:
+    world = office.world
+    await opened(office, world.ada)
+    web_agent = uuid4()
+    await office.sql.execute("insert into auth.users (id) values ($1)", web_agent)
+    await office.sql.execute(
+        "update tickets set assigned_to = array[$1::uuid], status = 'open', tags = '{a}'", web_agent
+    )
+    await open_form(office, world.grace, "edit")
+    await office.sql.execute("update tickets set title = 'Theirs', tags = '{a,b}', priority = 'high'")
+    assert (await send(office, world.grace, tags="a, c", assignees=[world.linus])).ok
+    ticket = await office.ticket()
+    assert (ticket["title"], ticket["tags"], ticket["priority"]) == ("Theirs", ["a", "b", "c"], "high")
+    assert (ticket["assigned_to"][0], len(ticket["assigned_to"]), ticket["status"]) == (web_agent, 2, "open")
 
 
 async def test_edit_takes_the_last_assignee_away(office: Office) -> None:

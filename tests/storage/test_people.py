@@ -231,3 +231,30 @@ async def test_a_customers_row_of_their_own_stays(database: Database, sql: async
         assert ticket is not None
         assert (ticket.requester, ticket.customer_email) == (web_user, "ada@home.example")
     assert await sql.fetchval("select id from customers") == ada.user_id
+
+
+async def test_whoever_is_held_becomes_nobody_else_meanwhile(
+    database: Database, sql: asyncpg.Connection, web_user: UUID
+) -> None:
+    """A message that is being recorded is not left under a row that is gone."""
+    async with database.transaction(NOW) as tx:
+        ada = await people.meet(tx, TEAM, "U-ADA")
+        ticket_id = await ticket_of(tx, await people.meet(tx, TEAM, "U-BOB"))
+
+    async def becomes() -> None:
+        async with database.transaction(NOW) as tx:
+            await people.become(tx, ada, web_user)
+
+    async with database.transaction(NOW) as tx:
+        await tickets.by_id(tx, ticket_id, lock=True)
+        held = await people.hold(tx, ada)
+        becoming = asyncio.create_task(becomes())
+        while not await sql.fetchval("select exists (select from pg_locks where not granted)"):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+        await tickets.append(tx, ticket_id, said(held), Origin(None, None, None, None), "customer")
+    await becoming
+    async with database.transaction(NOW) as tx:
+        assert (await people.hold(tx, ada)).user_id == web_user
+    assert await sql.fetchval("select created_by from threadesk.messages") == web_user
+    history = await sql.fetchval("select conversation_history from tickets")
+    assert [one["created_by"] for one in history["messages"]] == [str(web_user)]

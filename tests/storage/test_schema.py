@@ -250,6 +250,17 @@ async def test_assignees_are_users_each_once(sql: asyncpg.Connection) -> None:
         await ticket(sql, assigned_to=[grace, grace])
 
 
+async def test_an_assignee_who_was_deleted_stops_no_other_change(sql: asyncpg.Connection) -> None:
+    gone, grace = await user(sql), await user(sql)
+    await ticket(sql, assigned_to=[gone])
+    await sql.execute("delete from auth.users where id = $1", gone)
+    await sql.execute("update tickets set status = 'open', assigned_to = assigned_to")
+    await sql.execute("update tickets set assigned_to = assigned_to || $1::uuid", grace)
+    assert await sql.fetchval("select assigned_to from tickets") == [gone, grace]
+    with pytest.raises(asyncpg.ForeignKeyViolationError, match="who is not in"):
+        await sql.execute("update tickets set assigned_to = assigned_to || $1::uuid", uuid4())
+
+
 async def test_the_database_sets_the_times(sql: asyncpg.Connection) -> None:
     async with sql.transaction():
         now = await sql.fetchval("select now()")

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import notices, people, showing, tickets
 from storage.engine import Database, Transaction
-from storage.notices import Notice
+from storage.notices import Attempts, Notice
 from storage.showing import Lease, Mark
 from storage.tickets import Origin
 
@@ -304,16 +304,20 @@ async def test_what_a_side_does_not_show_yet(database: Database) -> None:
         assert fresh is not None
         assert (fresh.word, fresh.source, fresh.posted) == (word, {"text": "Hello"}, None)
         slot = f"message:{word['id']}"
-        posted, before = await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "9.0")
+
+        async def begin() -> tuple[UUID, Attempts | None]:
+            return await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "9.0", settle=60)
+
+        posted, before = await begin()
         assert before is None
         # Cut off before Slack's answer: the same message, which may have been sent, comes up again.
-        assert (await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "9.0"))[0] == posted
+        assert (await begin())[0] == posted
         doubtful = await showing.next_unshown(tx, ticket_id, "triage")
         assert doubtful is not None
         assert doubtful.posted is not None
         assert doubtful.posted.attempted_at is not None
         await showing.known_unsent(tx, posted)
-        assert (await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "9.0")) == (posted, None)
+        assert await begin() == (posted, None)
         await showing.record(tx, posted, "C-TRIAGE", "9.1", "fingerprint", fresh.version)
         assert await showing.next_unshown(tx, ticket_id, "triage") is None
         assert await showing.is_ours(tx, "C-TRIAGE", "9.1") == ticket_id
@@ -348,9 +352,12 @@ async def test_assignments_and_reopenings_are_to_be_noticed_once(database: Datab
         assigned, reopened = await showing.to_be_noticed(tx, ticket_id)
         assert (assigned.what, assigned.actor, assigned.after) == ("assigned_to", grace.user_id, [str(grace.user_id)])
         assert (reopened.what, reopened.before, reopened.after) == ("status", "closed", "open")
-        posted, _ = await showing.begin_post(tx, ticket_id, "triage", f"event:{assigned.id}", "C-TRIAGE", "1.0")
+        slot = f"event:{assigned.id}"
+        posted, _ = await showing.begin_post(tx, ticket_id, "triage", slot, "C-TRIAGE", "1.0", settle=60)
         await showing.record(tx, posted, "C-TRIAGE", "2.0", "", 0)
         assert await showing.to_be_noticed(tx, ticket_id) == [reopened]
+        await showing.pass_over(tx, ticket_id, reopened.id, "C-TRIAGE")
+        assert await showing.to_be_noticed(tx, ticket_id) == []
 
 
 class Measured(Transaction):
@@ -406,3 +413,32 @@ async def test_the_cost_of_a_claim_does_not_grow_with_the_backlog(
         probe = 4
         assert max(mark, notice) <= probe
         assert max(claim, next_time) <= probe * 2 * len(names)
+
+
+async def test_what_is_not_found_counts_as_unsent_when_the_last_attempt_has_settled(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    """The search begins at the first attempt, the wait at the last; looking is no attempt."""
+    async with database.transaction(NOW) as tx:
+        ticket_id = await opened(tx)
+        assert await notices.add(tx, "digest:1", "channel", {"text": "Monday"}, channel="C-HELP")
+        notice = await showing.head(tx, "C-HELP")
+        assert isinstance(notice, Notice)
+
+    async def begin() -> list[Attempts | None]:
+        async with database.transaction(NOW) as tx:
+            _, posting = await showing.begin_post(tx, ticket_id, "triage", "card", "C-TRIAGE", None, settle=60)
+            return [posting, await notices.attempt(tx, notice.id, settle=60)]
+
+    async def a_minute_passes() -> None:
+        for table in ("posted", "notices"):
+            await sql.execute(f"update threadesk.{table} set tried_at = tried_at - interval '1 minute'")
+
+    assert await begin() == [None, None]
+    first = await begin()
+    assert [round(one.unsettled) for one in first if one] == [60, 60]
+    await a_minute_passes()
+    settled, again = await begin(), await begin()
+    assert [one.unsettled for one in settled if one] == [0, 0]
+    assert [round(one.unsettled) for one in again if one] == [60, 60]
+    assert [one.since for one in again if one] == [one.since for one in first if one]

@@ -96,6 +96,8 @@ def test_commands(text: str, command: Command) -> None:
         ("note 3 of us saw it", Note(7, "3 of us saw it")),
         ("title 3 exports fail", Title(7, "3 exports fail")),
         ("reply On it.", Reply(7, "On it.")),
+        ("reply 7 On it.", Reply(7, "On it.")),
+        ("close 7", Close(7, None)),
         ("reply -3 is wrong", Reply(7, "-3 is wrong")),
         ('reply "3 of us saw it"', Reply(7, "3 of us saw it")),
         ("assign <@U1>", Assign(7, (ADA,))),
@@ -111,74 +113,76 @@ def test_in_a_thread_the_number_is_implied_and_one_that_is_given_wins(text: str,
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("clsoe 97 done", 'There is no verb "clsoe". Did you mean: close 97?'),
-        ("clsoe", 'There is no verb "clsoe". Did you mean: close 42?'),
-        ("asign", 'There is no verb "asign". Did you mean: assign 42 @grace?'),
+        ("clsoe 97 done", 'There is no verb "clsoe". Did you mean: `/ticket close 97`?'),
+        ("clsoe", 'There is no verb "clsoe". Did you mean: `/ticket close 42`?'),
+        ("asign", 'There is no verb "asign". Did you mean: `/ticket assign 42 @grace`?'),
         (
             "printers burn",
-            'There is no verb "printers". To open a ticket: new The export fails. For all verbs: help',
+            'There is no verb "printers". To open a ticket: `/ticket new The export fails`.'
+            " For all verbs: `/ticket help`",
         ),
-        ("show", "Which ticket? Its number is missing. Try: show 42"),
-        ("show it", '"it" is not a ticket\'s number. Try: show 42'),
-        ("show 0", "Ticket numbers begin at 1. Try: show 42"),
-        ("show -3", "Ticket numbers are not negative. Try: show 42"),
-        ("show 2147483648", "No ticket has so big a number. Try: show 42"),
-        ("show " + "9" * 5000, "No ticket has so big a number. Try: show 42"),
-        ("show 97 now please", '"now please" is too much here. Try: show 97'),
-        ("mine 97", '"97" is too much here. Try: mine'),
-        ("help me", '"me" is too much here. Try: help'),
-        ("reply 97", "The reply has no words. Try: reply 97 It works again"),
-        ('note 97 " "', "The note has no words. Try: note 97 Seen before"),
-        ("title 97", "The title has no words. Try: title 97 Export fails"),
-        ("priority 97", "Which priority? It is low, medium or high. Try: priority 97 high"),
-        ("priority 97 asap", '"asap" is no priority: it is low, medium or high. Try: priority 97 high'),
-        ("priority 97 low now", '"now" is too much here. Try: priority 97 high'),
-        ("digest year", '"year" is no period: it is today, week or month. Try: digest week'),
-        ("assign 97", "Who? Type @ and pick the person from Slack's list. Try: assign 97 @grace"),
+        ("show", "Which ticket? Its number is missing. Try: `/ticket show 42`"),
+        ("show it", '"it" is not a ticket\'s number. Try: `/ticket show 42`'),
+        ("show 0", "Ticket numbers begin at 1. Try: `/ticket show 42`"),
+        ("show -3", "Ticket numbers are not negative. Try: `/ticket show 42`"),
+        ("show 2147483648", "No ticket has so big a number. Try: `/ticket show 42`"),
+        ("show " + "9" * 5000, "No ticket has so big a number. Try: `/ticket show 42`"),
+        ("show 97 now please", '"now please" is too much here. Try: `/ticket show 97`'),
+        ("mine 97", '"97" is too much here. Try: `/ticket mine`'),
+        ("help me", '"me" is too much here. Try: `/ticket help`'),
+        ("reply 97", "The reply has no words. Try: `/ticket reply 97 It works again`"),
+        ('note 97 " "', "The note has no words. Try: `/ticket note 97 Seen before`"),
+        ("title 97", "The title has no words. Try: `/ticket title 97 Export fails`"),
+        ("priority 97", "Which priority? It is low, medium or high. Try: `/ticket priority 97 high`"),
+        ("priority 97 asap", '"asap" is no priority: it is low, medium or high. Try: `/ticket priority 97 high`'),
+        ("priority 97 low now", '"now" is too much here. Try: `/ticket priority 97 high`'),
+        ("digest year", '"year" is no period: it is today, week or month. Try: `/ticket digest week`'),
+        ("assign 97", "Who? Type @ and pick the person from Slack's list. Try: `/ticket assign 97 @grace`"),
         (
             "assign 97 @grace",
-            'Slack did not say who "@grace" is: type @ and pick the person from Slack\'s list. Try: assign 97 @grace',
+            'Slack did not say who "@grace" is: type @ and pick the person from Slack\'s list.'
+            " Try: `/ticket assign 97 @grace`",
         ),
-        ("assign 97 <!subteam^S1|@team>", '"@team" is a group: name each person. Try: assign 97 @grace'),
+        ("assign 97 <!subteam^S1|@team>", '"@team" is a group: name each person. Try: `/ticket assign 97 @grace`'),
         (
             "unassign 97 me",
-            '"me" is not a person: type @ and pick one from Slack\'s list. Try: unassign 97 @grace',
+            '"me" is not a person: type @ and pick one from Slack\'s list. Try: `/ticket unassign 97 @grace`',
         ),
-        ("tag 97", "Which tags? + adds one, - takes one away. Try: tag 97 +billing -urgent"),
-        ("tag 97 +a -a", '"a" is to be added and taken away. Try: tag 97 +billing -urgent'),
+        ("tag 97", "Which tags? + adds one, - takes one away. Try: `/ticket tag 97 +billing -urgent`"),
+        ("tag 97 +a -a", '"a" is to be added and taken away. Try: `/ticket tag 97 +billing -urgent`'),
         (
             "tag 97 r&amp;d",
-            '"r&d" cannot be a tag: tags are of letters, digits, - and _. Try: tag 97 +billing -urgent',
+            '"r&d" cannot be a tag: tags are of letters, digits, - and _. Try: `/ticket tag 97 +billing -urgent`',
         ),
         (
             "tag 97 " + "x" * 51,
-            f'The tag "{"x" * 39}…" is too long: at most 50 characters. Try: tag 97 +billing -urgent',
+            f'The tag "{"x" * 39}…" is too long: at most 50 characters. Try: `/ticket tag 97 +billing -urgent`',
         ),
         (
             "list opne",
-            'There is nothing to list by "opne". Did you mean open? Try: list open unassigned #billing high',
+            'There is nothing to list by "opne". Did you mean open? Try: `/ticket list open unassigned #billing high`',
         ),
         (
             "list billing",
             'There is nothing to list by "billing". A tag is written with #, a person is picked with @. '
-            "Try: list open unassigned #billing high",
+            "Try: `/ticket list open unassigned #billing high`",
         ),
         (
             "list open closed",
-            '"closed" is one too many: a list is of one status. Try: list open unassigned #billing high',
+            '"closed" is one too many: a list is of one status. Try: `/ticket list open unassigned #billing high`',
         ),
         (
             "list mine <@U1>",
             "\"@U1\" is one too many: a list is of one person's tickets, or of those that are nobody's. "
-            "Try: list open unassigned #billing high",
+            "Try: `/ticket list open unassigned #billing high`",
         ),
         (
             "list #a #b",
-            '"#b" is one too many: a list is by one tag. Try: list open unassigned #billing high',
+            '"#b" is one too many: a list is by one tag. Try: `/ticket list open unassigned #billing high`',
         ),
         (
             "list low high",
-            '"high" is one too many: a list is of one priority. Try: list open unassigned #billing high',
+            '"high" is one too many: a list is of one priority. Try: `/ticket list open unassigned #billing high`',
         ),
     ],
 )
@@ -188,11 +192,13 @@ def test_mistakes_are_named_with_the_nearest_right_form(text: str, sentence: str
     assert str(refused.value) == sentence
 
 
-def test_in_a_thread_the_right_form_is_about_its_ticket() -> None:
-    with pytest.raises(Misunderstood, match="Try: reply 7 It works again"):
-        parse("reply", implied=7)
-    with pytest.raises(UnknownVerb, match=r"Did you mean: close 7\?"):
-        parse("clsoe", implied=7)
+def test_in_a_thread_the_right_form_can_be_typed_there() -> None:
+    with pytest.raises(Misunderstood, match="Try: `@desk reply It works again`"):
+        parse("reply", implied=7, called="@desk")
+    with pytest.raises(Misunderstood, match="Try: `@desk reply 8 It works again`"):
+        parse("reply #8", implied=7, called="@desk")
+    with pytest.raises(UnknownVerb, match=r"Did you mean: `@desk close`\?"):
+        parse("clsoe", implied=7, called="@desk")
 
 
 def verb_of(command: Command) -> str:

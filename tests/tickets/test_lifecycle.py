@@ -310,6 +310,27 @@ async def test_a_closed_ticket_can_still_be_called_no_ticket(room: Room) -> None
     assert ((await room.ticket()).not_a_ticket, (await room.ticket()).closings) == (True, 1)
 
 
+async def test_a_closing_sends_what_is_held_and_not_a_ticket_takes_it_back(room: Room) -> None:
+    for operation, said, states in (
+        (work.close, ["The export fails", "Try again"], ["sent"]),
+        (work.not_a_ticket, ["The export fails"], ["undone"]),
+    ):
+        await room.brought_to("new")
+        await by("Linus", work.reply, "Try again", desk=True)(room)
+        await by("Grace", operation)(room)
+        ticket = await room.ticket()
+        async with room.database.transaction(room.now) as tx:
+            held = [one.state for one in await replies.of_ticket(tx, ticket.id)]
+        assert (await room.words(), held, ticket.status) == (said, states, "closed")
+
+
+async def test_what_was_called_no_ticket_after_its_closing_is_not_rated(room: Room) -> None:
+    await room.brought_to("closed")
+    await by("Linus", work.not_a_ticket)(room)
+    with pytest.raises(Refused, match="This ticket is not rated"):
+        await by("Ada", work.rate, 5)(room)
+
+
 async def test_a_reply_that_arrives_after_the_customers_later_message_leaves_the_ticket_waiting(room: Room) -> None:
     await room.brought_to("open G")
     earlier = room.now
@@ -354,6 +375,7 @@ async def settled(room: Room, who: str, operation: Callable[..., Awaitable[None]
     await room.does(who, lambda tx, person: operation(tx, person, held.id))
 
 
+SHOWN = work.Fields("The export fails", "medium", (), ("Linus",))
 FIELDS = work.Fields("Another title", "high", ("billing",), ("Linus",))
 Attempt = Callable[[Room, str], Awaitable[Any]]
 
@@ -381,7 +403,7 @@ WAYS: dict[Operation, list[Attempt]] = {
         attempt(work.set_priority, "high"),
         attempt(work.tag, ["billing"], []),
         attempt(work.retitle, "Another title"),
-        attempt(work.edit, FIELDS, desk=True),
+        attempt(work.edit, SHOWN, FIELDS, desk=True),
     ],
     Operation.CLOSE: [attempt(work.close)],
     Operation.REOPEN: [attempt(work.reopen)],

@@ -1,0 +1,54 @@
+"""What a failed transaction says, and what it does not."""
+
+from __future__ import annotations
+
+import datetime as dt
+import traceback
+
+import asyncpg
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from storage.engine import CommitUnclear, Database, DatabaseAway
+
+NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
+
+
+async def test_an_error_does_not_quote_the_row_that_failed(database: Database) -> None:
+    """https://www.postgresql.org/docs/current/error-message-reporting.html: DETAIL is "Failing row contains …"."""
+    with pytest.raises(IntegrityError, match="violates") as failed:
+        async with database.transaction(NOW) as tx:
+            await tx.run(
+                "insert into tickets (title, description, status, priority) values (:words, :words, 'odd', 'low')",
+                words="SECRET\nWORDS",
+            )
+    logged = "".join(traceback.format_exception(failed.value))
+    assert "violates check constraint" in logged
+    assert "Failing row" not in logged
+    assert "WORDS" not in logged
+
+
+async def test_a_connection_lost_before_the_commit_has_done_nothing(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    with pytest.raises(DatabaseAway) as lost:
+        async with database.transaction(NOW) as tx:
+            await tx.run("select pg_terminate_backend(pg_backend_pid())")
+    assert not isinstance(lost.value, CommitUnclear)
+
+
+async def test_a_connection_lost_during_the_commit_leaves_open_what_was_done(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    await sql.execute(
+        """
+        create table doomed ();
+        create function die() returns trigger language plpgsql as
+          $$ begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(10); return null; end $$;
+        create constraint trigger dies after insert on doomed deferrable initially deferred
+          for each row execute function die();
+        """
+    )
+    with pytest.raises(CommitUnclear):
+        async with database.transaction(NOW) as tx:
+            await tx.run("insert into doomed default values")

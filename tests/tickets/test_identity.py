@@ -1,0 +1,53 @@
+"""Names that are found out after the words in which they stand were recorded."""
+
+import datetime as dt
+from uuid import uuid4
+
+from bot.tickets import identity
+from storage import people, tickets
+from storage.engine import Database
+from storage.tickets import NewTicket, Origin
+
+NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+
+
+async def test_a_name_takes_the_place_of_its_own_id_only_and_others_stay_to_be_found(database: Database) -> None:
+    message_id = uuid4()
+    async with database.transaction(NOW) as tx:
+        ada = await people.meet(tx, "T1", "UADA")
+        new = NewTicket(
+            id=uuid4(),
+            title="It burns",
+            description="Badly",
+            status="new",
+            priority="high",
+            tags=(),
+            assigned_to=(),
+            created_by=ada.user_id,
+            customer_email=None,
+            requester=ada.user_id,
+            requester_team="T1",
+            requester_slack="UADA",
+            channel="C1",
+            root_ts="1.0",
+            triage_channel="C2",
+        )
+        await tickets.insert(tx, new)
+        word = {
+            "id": str(message_id),
+            "content": "Ask @U1 or @U12",
+            "created_at": NOW.isoformat(),
+            "created_by": str(ada.user_id),
+            "attachments": [],
+        }
+        source = {"text": "Ask <@U1> or <@U12>", "unresolved": True, "unknown": ["U1", "U12"]}
+        await tickets.append(tx, new.id, word, Origin("C1", "1.0", "customer", source), "customer")
+        [unread] = await tickets.unread_names(tx, new.id)
+        await identity.put_names(tx, unread, {"U1": "Grace"}, [])
+        [unread] = await tickets.unread_names(tx, new.id)
+        assert (unread.word["content"], (unread.source or {})["unknown"]) == ("Ask @Grace or @U12", ["U12"])
+        await identity.put_names(tx, unread, {"U12": "Linus"}, [])
+        assert await tickets.unread_names(tx, new.id) == []
+        known = await tickets.by_message_id(tx, message_id)
+        assert known is not None
+        assert known.word["content"] == "Ask @Grace or @Linus"
