@@ -53,12 +53,15 @@ def fingerprint(message: Message) -> str:
 
 
 async def next_step(tx: Transaction, desk: Desk, ticket_id: UUID, side: Side) -> Step | None:
+    # What happened is read before the ticket: a change that comes in between is then in the ticket and not yet among
+    # what happened, so that nothing is passed over on the strength of an older state.
+    happenings = await showing.to_be_noticed(tx, ticket_id) if side == "triage" else []
     ticket = await tickets.by_id(tx, ticket_id)
     if ticket is None:
         return None
     if side == "triage" and not await _is_served(tx, ticket.triage_channel):
         return None
-    view = await _View.of(tx, desk, ticket, side)
+    view = await _View.of(tx, desk, ticket, side, happenings)
     return await (_customer_side(view) if side == "customer" else _triage_side(view))
 
 
@@ -80,9 +83,12 @@ class _View:
     thread_ts: str | None
     posted: dict[tuple[Side, str], Posted]
     assignees: Sequence[Person]
+    happenings: Sequence[Happening]
 
     @classmethod
-    async def of(cls, tx: Transaction, desk: Desk, ticket: Ticket, side: Side) -> _View:
+    async def of(
+        cls, tx: Transaction, desk: Desk, ticket: Ticket, side: Side, happenings: Sequence[Happening]
+    ) -> _View:
         posted = await showing.posted(tx, ticket.id)
         card_posted = posted.get(("triage", "card"))
         known = await people.with_user_ids(tx, ticket.assigned_to)
@@ -95,6 +101,7 @@ class _View:
             ticket.root_ts if side == "customer" else card_posted.ts if card_posted else None,
             posted,
             [known[one] for one in ticket.assigned_to if one in known],
+            happenings,
         )
 
     def missing(self, slot: str) -> bool:
@@ -294,7 +301,7 @@ async def _held(view: _View, one: replies.Reply) -> Message:
 
 
 async def _alerts(view: _View) -> list[tuple[dt.datetime, Step]]:
-    happenings = await showing.to_be_noticed(view.tx, view.ticket.id)
+    happenings = view.happenings
     overtaken = [one for one in happenings if one.what == "status"][:-1]
     alerts = []
     for one in happenings:

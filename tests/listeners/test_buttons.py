@@ -225,7 +225,7 @@ async def test_more_with_a_forged_page_is_refused(office: Office) -> None:
         await office.at_rest()
         assert (status, told(office, office.world.grace)[-1]) == (
             200,
-            "This list cannot go on. Ask for it again: /ticket list",
+            "This list cannot go on. Ask for it again: `/ticket list`",
         )
 
 
