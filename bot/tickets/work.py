@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -271,14 +272,15 @@ async def send_due_replies(tx: Transaction, ticket_id: UUID, *, all_of_them: boo
     for held in await replies.held_for(tx, ticket_id) if ticket else []:
         if held.due_at <= tx.now or all_of_them:
             assert ticket is not None
-            await _send(tx, ticket, held)
+            # Replies that go out together keep the order in which they were written.
+            await _send(tx, ticket, held, tx.now + dt.timedelta(microseconds=sent))
             ticket = await tickets.by_id(tx, ticket_id)
             sent += 1
     return sent
 
 
-async def _send(tx: Transaction, ticket: Ticket, held: Reply) -> None:
-    word = history.fresh(held.id, await _readable(tx, held.words), tx.now, held.author)
+async def _send(tx: Transaction, ticket: Ticket, held: Reply, at: dt.datetime) -> None:
+    word = history.fresh(held.id, await _readable(tx, held.words), at, held.author)
     await tx.act_as(held.author, "agent")
     await tickets.append(
         tx,
