@@ -301,10 +301,9 @@ async def _held(view: _View, one: replies.Reply) -> Message:
 
 
 async def _alerts(view: _View) -> list[tuple[dt.datetime, Step]]:
-    happenings = view.happenings
-    overtaken = [one for one in happenings if one.what == "status"][:-1]
+    overtaken = [one for one in view.happenings if one.what == "status"][:-1]
     alerts = []
-    for one in happenings:
+    for one in view.happenings:
         if one not in overtaken and (alert := await _alert(view, one)):
             alerts.append((one.at, view.post(f"event:{one.id}", mirror.alert(alert))))
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from bot.tickets import conversation, text
 from bot.tickets.arrivals import File
@@ -96,7 +95,3 @@ def _renamed(word: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
     if "earlier" in word:
         renamed["earlier"] = [one | {"content": named(one["content"])} for one in word["earlier"]]
     return renamed
-
-
-async def author_of(tx: Transaction, user_id: UUID | None) -> Person | None:
-    return (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None
