@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 from asyncio.subprocess import Process
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,12 @@ ROUND_SECONDS = 2.5
 PROFILE_SECONDS = 6.0
 STARTS = 3
 THREADS = 100
-MESSAGES = 5_000
+STEADY_RATE = 50
+STEADY_MINUTES = 3
+STEADY_THREADS = 600
+BURST = 1_000
+#: Slack names no figure for how many events it has under way at a time: the sandbox's.
+BURST_AT_ONCE = 100
 CONCURRENCY = (1, 16)
 SETTINGS = {"shared_preload_libraries": "pg_stat_statements"}
 
@@ -43,7 +49,6 @@ class Bench:
     help: Channel
     database_url: str
     threads: list[str]
-    sent: int = 0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -58,7 +63,9 @@ class Bench:
             "LOG_LEVEL": "ERROR",
         }
 
-    async def send(self, port: int, at_once: int, *, seconds: float = 60, most: int = 1_000_000) -> Outcome:
+    async def send(
+        self, port: int, at_once: int, *, seconds: float = 60, most: int = 1_000_000, per_second: float = 0
+    ) -> Outcome:
         """Messages to whoever listens on the port; with no thread known yet, to the channel."""
         load = Load(
             url=f"http://127.0.0.1:{port}/slack/events",
@@ -68,6 +75,7 @@ class Bench:
             authors=[self.customer.id],
             threads=self.threads,
             at_once=at_once,
+            per_second=per_second,
             seconds=seconds,
             most=most,
         )
@@ -87,6 +95,7 @@ async def measured() -> Results:
             bench = Bench(sandbox, customer, support, url, [])
             results = await _under_load(bench)
             results |= await _profile(bench, folder / "profile.json")
+            results |= await _steady(bench)
             place = operations.Place(sandbox.team.id, support.id, customer.id)
             results["append_ms"] = await operations.appends(url, place)
             results["statements"] = await operations.round_trips(url, place)
@@ -102,30 +111,22 @@ async def _under_load(bench: Bench) -> Results:
     """The desk and the bare app in turn, so that what else the machine does befalls both."""
     async with AsyncExitStack() as stack:
         desk_port, bare_port = free_port(), free_port()
-        desk, _ = await _run(stack, bench, "bot", "run", port=desk_port, DATABASE_URL=bench.database_url)
+        await _run(stack, bench, "bot", "run", port=desk_port, DATABASE_URL=bench.database_url)
         await _run(stack, bench, "tests.bench.bare", port=bare_port)
-        memory = {"start": await resident_mb(desk)}
         bench.threads = (await bench.send(desk_port, 4, most=THREADS))["roots"]
-        bench.sent = THREADS
         loads: Results = {}
         for at_once in CONCURRENCY:
             rounds = []
             for _ in range(ROUNDS):
                 bare = await bench.send(bare_port, at_once, seconds=ROUND_SECONDS)
                 ours = await bench.send(desk_port, at_once, seconds=ROUND_SECONDS)
-                bench.sent += len(ours["ms"])
                 rounds.append((ours, bare))
             loads[str(at_once)] = _compared(rounds)
         counter = await operations.Statements.counting(bench.database_url)
         counted = await bench.send(desk_port, 1, most=200)
         found = await counter.read()
-        bench.sent += len(counted["ms"])
-        if bench.sent < MESSAGES:
-            await bench.send(desk_port, 16, most=MESSAGES - bench.sent)
-        memory[f"{max(bench.sent, MESSAGES)} messages"] = await resident_mb(desk)
         return {
             "load": loads,
-            "memory_mb": memory,
             "statements_with_courier": sum(found.values()) / len(counted["ms"]),
         }
 
@@ -141,6 +142,8 @@ async def _run(
 
 def _compared(rounds: list[tuple[Outcome, Outcome]]) -> Results:
     ours, bare = [one for one, _ in rounds], [one for _, one in rounds]
+    if failed := [one["failures"] for one in ours + bare if one["failures"]]:
+        raise RuntimeError(f"requests failed: {failed}")
     ratios = [_rate(one) / _rate(other) for one, other in rounds]
     return {"desk": _measured(ours), "bare Bolt": _measured(bare), "ratio": statistics.median(ratios)}
 
@@ -149,11 +152,36 @@ def _rate(outcome: Outcome) -> float:
     return len(outcome["ms"]) / outcome["seconds"]
 
 
-def _measured(outcomes: list[Outcome]) -> dict[str, float]:
+def _measured(outcomes: list[Outcome]) -> Results:
     ms = [one for outcome in outcomes for one in outcome["ms"]]
     cuts = statistics.quantiles(ms, n=100)
     rates = [_rate(one) for one in outcomes]
     return {"requests_per_second": statistics.median(rates), "p50_ms": cuts[49], "p99_ms": cuts[98]}
+
+
+async def _steady(bench: Bench) -> Results:
+    """Minutes of a busy workspace, and then everybody at once, while the courier posts at Slack's own pace.
+
+    Slack itself caps a workspace at 30,000 events an hour, that is 8 a second.
+    """
+    async with AsyncExitStack() as stack:
+        port = free_port()
+        desk, _ = await _run(stack, bench, "bot", "run", port=port, DATABASE_URL=bench.database_url)
+        bench.threads = []
+        bench.threads = (await bench.send(port, 4, most=STEADY_THREADS))["roots"]
+        memory = [await resident_mb(desk)]
+        loads = []
+        for _ in range(STEADY_MINUTES):
+            loads.append(await bench.send(port, 0, seconds=60, per_second=STEADY_RATE))
+            memory.append(await resident_mb(desk))
+        burst = await bench.send(port, BURST_AT_ONCE, most=BURST)
+        memory.append(await resident_mb(desk))
+    return {"steady": _borne(loads), "burst": _borne([burst]), "memory_mb": memory}
+
+
+def _borne(outcomes: list[Outcome]) -> Results:
+    failures = sum((Counter(one["failures"]) for one in outcomes), Counter[str]())
+    return _measured(outcomes) | {"messages": sum(len(one["ms"]) for one in outcomes), "failures": dict(failures)}
 
 
 async def _profile(bench: Bench, file: Path) -> Results:
@@ -197,7 +225,12 @@ def _table(results: Results) -> str:
     lines += ["", "an append to a ticket of so many messages, in ms"]
     lines += [f"  {size:>6}  {ms:>6.1f}" for size, ms in results["append_ms"].items()]
     lines += ["", f"start until ready: {results['start_seconds']:.2f} s"]
-    lines += [f"memory after {when}: {mb:.0f} MiB" for when, mb in results["memory_mb"].items()]
+    for what, title in (("steady", f"{STEADY_RATE} messages/s for {STEADY_MINUTES} minutes"), ("burst", "a burst")):
+        one = results[what]
+        lines += ["", f"{title}: {one['messages']} messages, failures: {one['failures'] or 'none'}"]
+        lines.append(f"  acknowledged at {one['p50_ms']:.1f} ms (p50), {one['p99_ms']:.1f} ms (p99)")
+    memory = ", ".join(f"{mb:.0f}" for mb in results["memory_mb"])
+    lines.append(f"memory in MiB before, after each minute and after the burst: {memory}")
     return "\n".join(lines) + "\n"
 
 

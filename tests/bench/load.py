@@ -18,7 +18,8 @@ import aiohttp
 class Load(TypedDict):
     """Messages by `authors` into `threads` of a channel in turn, `at_once` under way at a time.
 
-    They end after `seconds` or with the `most`th. `threads` empty: each message begins a thread.
+    They end after `seconds` or with the `most`th. `threads` empty: each message begins a thread. `per_second`: how many
+    are begun, whether or not those before are answered; 0: the next begins when one is answered.
     """
 
     url: str
@@ -28,25 +29,40 @@ class Load(TypedDict):
     authors: list[str]
     threads: list[str]
     at_once: int
+    per_second: float
     seconds: float
     most: int
 
 
 class Outcome(TypedDict):
-    """`seconds`: how long it took; `ms`: how long each answer took; `roots`: the ts of threads that were begun."""
+    """`seconds`: how long it took; `ms`: how long each answer took, from when its request was due; `roots`: the ts of
+    threads that were begun; `failures`: what became of the requests that Slack would send again, each with its number.
+    """
 
     seconds: float
     ms: list[float]
     roots: list[str]
+    failures: dict[str, int]
+
+
+#: https://docs.slack.dev/apis/events-api: later counts as a failure, and the event is sent again.
+ANSWER_WITHIN = aiohttp.ClientTimeout(total=3.0)
 
 
 async def run(load: Load) -> Outcome:
-    outcome = Outcome(seconds=0, ms=[], roots=[])
+    outcome = Outcome(seconds=0, ms=[], roots=[], failures={})
     events = itertools.islice(_events(load), load["most"])
     began = time.perf_counter()
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
-        for _ in range(load["at_once"]):
-            group.create_task(_send(session, load, events, began + load["seconds"], outcome))
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=ANSWER_WITHIN) as session,
+        asyncio.TaskGroup() as group,
+    ):
+        if load["per_second"]:
+            await _begin_in_time(group, session, load, events, outcome)
+        else:
+            for _ in range(load["at_once"]):
+                group.create_task(_send_in_turn(session, load, events, began + load["seconds"], outcome))
     outcome["seconds"] = time.perf_counter() - began
     return outcome
 
@@ -63,20 +79,46 @@ def _events(load: Load) -> Iterator[dict[str, Any]]:
         yield told | words | place | {"channel": load["channel"], "channel_type": "channel"}
 
 
-async def _send(
+async def _begin_in_time(
+    group: asyncio.TaskGroup,
+    session: aiohttp.ClientSession,
+    load: Load,
+    events: Iterator[dict[str, Any]],
+    outcome: Outcome,
+) -> None:
+    """Whoever waits for slow answers before the next request would not see how many had to wait behind them."""
+    began = time.perf_counter()
+    for number in range(int(load["per_second"] * load["seconds"])):
+        due = began + number / load["per_second"]
+        await asyncio.sleep(due - time.perf_counter())
+        if (event := next(events, None)) is None:
+            return
+        group.create_task(_send(session, load, event, due, outcome))
+
+
+async def _send_in_turn(
     session: aiohttp.ClientSession, load: Load, events: Iterator[dict[str, Any]], until: float, outcome: Outcome
 ) -> None:
     while time.perf_counter() < until and (event := next(events, None)):
-        body = json.dumps(_envelope(load["team"], event)).encode()
-        headers = {"Content-Type": "application/json", **_signed(load["secret"], body)}
-        began = time.perf_counter()
+        await _send(session, load, event, time.perf_counter(), outcome)
+
+
+async def _send(
+    session: aiohttp.ClientSession, load: Load, event: dict[str, Any], due: float, outcome: Outcome
+) -> None:
+    body = json.dumps(_envelope(load["team"], event)).encode()
+    headers = {"Content-Type": "application/json", **_signed(load["secret"], body)}
+    try:
         async with session.post(load["url"], data=body, headers=headers) as response:
-            said = await response.text()
-        outcome["ms"].append((time.perf_counter() - began) * 1000)
-        if response.status != 200:
-            raise RuntimeError(f"{load['url']} answered {response.status}: {said}")
-        if "thread_ts" not in event:
-            outcome["roots"].append(event["ts"])
+            await response.read()
+            failure = None if response.status == 200 else f"HTTP {response.status}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        failure = type(error).__name__
+    outcome["ms"].append((time.perf_counter() - due) * 1000)
+    if failure:
+        outcome["failures"][failure] = outcome["failures"].get(failure, 0) + 1
+    elif "thread_ts" not in event:
+        outcome["roots"].append(event["ts"])
 
 
 def _envelope(team: str, event: dict[str, Any]) -> dict[str, Any]:
