@@ -18,6 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 CONNECT_SECONDS = 2.0
 TRANSACTION_SECONDS = 60.0
+#: Longer than Slack waits for an answer: what a crowd of events has to wait for is then done when Slack sends it again.
+#: Who has less time says so when the transaction is opened.
+POOL_SECONDS = 10.0
 CHANNEL = "threadesk"
 
 #: Finding the parameters in a statement and naming it for SQLAlchemy's cache costs a quarter of its time: done once.
@@ -26,6 +29,13 @@ _statement = functools.lru_cache(maxsize=1024)(text)
 #: SQLSTATE classes of a server that cannot serve now: no connection, out of resources, an operator's or a system's
 #: doing. https://www.postgresql.org/docs/current/errcodes-appendix.html
 AWAY = ("08", "53", "57", "58")
+
+
+#: Tells the trigger who makes the changes that follow in the same transaction, and when.
+ACTING: LiteralString = """
+  select set_config('threadesk.actor', :acting, true), set_config('threadesk.role', :acting_role, true),
+    set_config('threadesk.now', :acting_now, true)
+"""
 
 
 class DatabaseAway(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -92,13 +102,7 @@ class Transaction:
 
     async def act_as(self, actor: UUID | None, role: str) -> None:
         """Tells the trigger who makes the changes that follow, and when."""
-        await self.run(
-            "select set_config('threadesk.actor', :actor, true), set_config('threadesk.role', :role, true),"
-            " set_config('threadesk.now', :now, true)",
-            actor=str(actor) if actor else "",
-            role=role,
-            now=self.now.isoformat(),
-        )
+        await self.run(ACTING, acting=str(actor) if actor else "", acting_role=role, acting_now=self.now.isoformat())
 
 
 class Database:
@@ -115,7 +119,7 @@ class Database:
             async_creator=self.connect,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=CONNECT_SECONDS,
+            pool_timeout=POOL_SECONDS,
             hide_parameters=True,  # they are customers' words, and errors are logged
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
-from storage.engine import Transaction
+from storage.engine import ACTING, Transaction
 
 Status = Literal["new", "open", "pending", "closed"]
 Priority = Literal["low", "medium", "high"]
@@ -234,7 +234,10 @@ async def append(
     status: Status | None = None,
     assigned_to: Sequence[UUID] | None = None,
 ) -> bool:
-    """Adds a message to the conversation, with the status that it brings about; False when it is there already."""
+    """Adds a message to the conversation, with the status that it brings about; False when it is there already.
+
+    Its author is the one who acts, as `role`, in this and what follows.
+    """
     assigning: LiteralString = "" if assigned_to is None else ", assigned_to = cast(:assigned_to as uuid[])"
     values = {} if assigned_to is None else {"assigned_to": list(assigned_to)}
     return await _append(
@@ -258,7 +261,7 @@ async def append(
 async def append_note(
     tx: Transaction, ticket_id: UUID, note: Mapping[str, Any], origin: Origin, role: AuthorRole = "agent"
 ) -> bool:
-    """Adds an internal note; False when it is there already."""
+    """Adds an internal note, whose author is the one who acts; False when it is there already."""
     return await _append(
         tx,
         "note",
@@ -287,12 +290,12 @@ async def _append(
     # The identity comes first: a message that is recorded already changes nothing, status included.
     done = await tx.run(
         f"""
-        with identity as (
+        with acting as materialized ({ACTING}), identity as (
           insert into threadesk.messages
             (message_id, ticket_id, kind, created_at, created_by, author_role, channel, ts, side, source, deleted)
-          values (cast(:message_id as uuid), :id, '{kind}', cast(:at as timestamptz), cast(:author as uuid), :role,
-            :channel, :ts, :side, cast(:source as jsonb), cast(:deleted as boolean))
-          on conflict do nothing returning 1
+          select cast(:message_id as uuid), :id, '{kind}', cast(:at as timestamptz), cast(:author as uuid), :role,
+            :channel, :ts, :side, cast(:source as jsonb), cast(:deleted as boolean)
+          from acting on conflict do nothing returning 1
         )
         {update} where id = :id and exists (select from identity)
         """,
@@ -307,6 +310,9 @@ async def _append(
         source=None if origin.source is None else json.dumps(origin.source),
         deleted="deleted_at" in word,
         word=json.dumps(word),
+        acting=word["created_by"],
+        acting_role=role,
+        acting_now=tx.now.isoformat(),
         **values,
     )
     return bool(done.rowcount)

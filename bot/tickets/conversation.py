@@ -103,14 +103,12 @@ async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
         created_at=history.timestamp(history.moment(message.ts)),
         created_by=str(author.user_id),
     )
-    await tx.act_as(author.user_id, "agent")
     await tickets.append_note(tx, ticket.id, note, Origin(message.channel, message.ts, "triage", source))
 
 
 async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
     word, origin = await _word(tx, desk, message, author)
     overtaken = await tickets.answered_later(tx, ticket.id, history.moment(message.ts), "customer")
-    await tx.act_as(author.user_id, "agent")
     await tickets.append(
         tx,
         ticket.id,
@@ -133,7 +131,6 @@ async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, 
         tx, ticket.id, history.moment(message.ts), "agent"
     )
     status = lifecycle.customer_wrote(ticket, bare_thanks=thanks, overtaken=overtaken)
-    await tx.act_as(author.user_id, "customer")
     new = await tickets.append(tx, ticket.id, word, origin, "customer", status=status)
     if new and ticket.not_a_ticket and status != "closed":
         await tickets.mark_not_a_ticket(tx, ticket.id, value=False)
@@ -294,7 +291,6 @@ async def _import_one(
     author = await people.hold(tx, await people.meet(tx, message.team, message.author))
     role: AuthorRole = "agent" if triage_channel in author.agent_of else "customer"
     word, origin = await _word(tx, desk, message, author)
-    await tx.act_as(author.user_id, role)
     await tickets.append(tx, ticket_id, word, origin, role)
 
 
