@@ -5,10 +5,10 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bot.sandbox import events, posting
-from bot.sandbox.delivery import Delivery
+from bot.sandbox.delivery import Delivery, Kind, Parcel
 from bot.sandbox.errors import CannotDo
 from bot.sandbox.faults import Fault, How
 from bot.sandbox.manifest import Manifest
@@ -141,6 +141,10 @@ class Sandbox:
     def resend(self, delivery: Delivery) -> None:
         """Deliver the same event once more, under the same event_id, as Slack sometimes does."""
         self.slack.outbox.resend(delivery)
+
+    async def deliver(self, kind: Kind, payload: dict[str, Any]) -> Delivery:
+        """Deliver, once, what nobody in the sandbox can cause, and return how it was answered."""
+        return await self.slack.outbox.send_once(Parcel(kind, payload["type"], json.dumps(payload)))
 
     def sign(self, body: bytes, timestamp: int | None = None) -> dict[str, str]:
         """The headers that make a request pass for Slack's. ``timestamp`` is Unix time in seconds."""
