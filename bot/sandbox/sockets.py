@@ -44,9 +44,12 @@ class Socket:
         await self._wire.prepare(self._request)
         return self._wire
 
-    async def tell(self, message: Json) -> None:
+    async def send(self, text: str) -> None:
         """Raises ConnectionError where the connection is broken."""
-        await self._wire.send_str(json.dumps(message))
+        await self._wire.send_str(text)
+
+    async def tell(self, message: Json) -> None:
+        await self.send(json.dumps(message))
 
     async def disconnect(self, reason: str) -> None:
         await self.tell({"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}})
