@@ -71,6 +71,7 @@ async def sandbox(
     *,
     port: int = 8010,
     request_url: str = "http://127.0.0.1:3000/slack/events",
+    socket: Annotated[bool, Parameter(negative="")] = False,
     manifest: Path = Path("manifest.yml"),
     speed: Annotated[float, Parameter(help="Factor by which Slack's waits and rate limits are shortened.")] = 1.0,
 ) -> None:
@@ -82,13 +83,15 @@ async def sandbox(
         Where it listens, on 127.0.0.1.
     request_url
         Where it delivers events to: the desk's address.
+    socket
+        Deliver in Socket Mode instead, over connections that the desk opens.
     manifest
         The app's manifest: its scopes, events and commands.
     """
     from bot.sandbox.standalone import CannotServe, serve
 
     try:
-        await serve(port, request_url, manifest, speed)
+        await serve(port, None if socket else request_url, manifest, speed)
     except CannotServe as error:
         _give_up(error)
 

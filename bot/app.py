@@ -1,22 +1,19 @@
-"""The composition root: settings → database → Slack → listeners → web server → courier and clock → shutdown."""
+"""The composition root: settings → database → Slack → listeners → server, sockets → courier and clock → shutdown."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import datetime as dt
-import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
-from urllib.parse import parse_qs
 
 import structlog
 from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -26,6 +23,8 @@ from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, patient_client
+from bot.listeners import http
+from bot.listeners.socket import SocketMode
 from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.tickets import text
@@ -35,9 +34,6 @@ from storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from storage.engine import Database, DatabaseAway
 
 log = structlog.get_logger(__name__)
-
-LARGEST_REQUEST = 4 * 1024 * 1024
-SLACK_CHECK = dt.timedelta(minutes=1)
 
 
 class StartError(Exception):
@@ -136,7 +132,7 @@ async def running(
             services = await introduce(settings, database, clock)
         stop = asyncio.Event()
         # Left in reverse: first no more requests are taken, then what is under way is finished.
-        async with _working(services, stop), _serving(settings, services) as port:
+        async with _working(services, stop), _listening(settings, services) as port:
             yield Running(services, port, stop)
 
 
@@ -252,8 +248,46 @@ async def _must_serve(services: Services, chosen: Found) -> None:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, services: Services) -> AsyncIterator[int]:
-    runner = web.AppRunner(web_app(settings, services), access_log=None, shutdown_timeout=10)
+async def _listening(settings: Settings, services: Services) -> AsyncIterator[int]:
+    """Slack's way in, by HTTP or by Socket Mode; the port of the web server."""
+    bolt = bolt_app(settings, services)
+    if settings.slack_app_token is None:
+        async with _serving(settings, http.web_app(services, bolt)) as port:
+            yield port
+        return
+    slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    sockets = SocketMode(bolt, slack, settings.socket_connections)
+    async with _serving(settings, http.web_app(services, connected=lambda: sockets.connected)) as port:
+        await _connect(settings, sockets)
+        try:
+            yield port
+        finally:
+            await sockets.stop()
+
+
+async def _connect(settings: Settings, sockets: SocketMode) -> None:
+    try:
+        await sockets.start()
+    except SlackRefused as refused:
+        raise StartError(_refusal_of_the_app(refused.error)) from None
+    except (Unclear, RateLimited) as error:
+        raise StartError(f"Slack cannot be reached at {settings.slack_api_url}: {error}") from None
+
+
+def _refusal_of_the_app(error: str) -> str:
+    if error == "missing_scope":
+        return "SLACK_APP_TOKEN lacks the scope connections:write. Make another one on Basic Information."
+    if error == "socket_mode_not_enabled":
+        return "Socket Mode is off. Switch it on, on the app's page Socket Mode; or leave SLACK_APP_TOKEN out."
+    return (
+        f"Slack does not accept SLACK_APP_TOKEN ({error})."
+        " Copy it again from Basic Information, App-Level Tokens, and see that Socket Mode is on."
+    )
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, served: web.Application) -> AsyncIterator[int]:
+    runner = web.AppRunner(served, access_log=None, shutdown_timeout=10)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)
@@ -269,11 +303,12 @@ async def _serving(settings: Settings, services: Services) -> AsyncIterator[int]
 
 
 def bolt_app(settings: Settings, services: Services) -> AsyncApp:
+    secret = settings.slack_signing_secret
     app = AsyncApp(
         client=AsyncWebClient(
             token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, timeout=2
         ),
-        signing_secret=settings.slack_signing_secret.get_secret_value(),
+        signing_secret=secret.get_secret_value() if secret else "",
         process_before_response=True,
     )
 
@@ -284,78 +319,6 @@ def bolt_app(settings: Settings, services: Services) -> AsyncApp:
 
     listeners.register(app, services)
     return app
-
-
-def web_app(settings: Settings, services: Services) -> web.Application:
-    bolt = bolt_app(settings, services)
-    slack = SlackCheck(services)
-
-    async def slack_events(request: web.Request) -> web.Response:
-        body = await request.read()
-        if problem := malformed(body, request):
-            return web.Response(status=400, text=problem)
-        answer = await bolt.async_dispatch(
-            AsyncBoltRequest(body=body.decode(), query=request.query_string, headers=dict(request.headers))
-        )
-        return await to_aiohttp_response(answer)
-
-    async def alive(_: web.Request) -> web.Response:
-        return web.json_response({"alive": True})
-
-    async def ready(_: web.Request) -> web.Response:
-        return await readiness(services, slack)
-
-    app = web.Application(client_max_size=LARGEST_REQUEST)
-    app.router.add_post("/slack/events", slack_events)
-    app.router.add_get("/healthz", alive)
-    app.router.add_get("/readyz", ready)
-    return app
-
-
-def malformed(body: bytes, request: web.Request) -> str | None:
-    """Why a request is none of Slack's. Bolt would answer 500 to these, which asks Slack to send them again."""
-    if not request.headers.get("X-Slack-Request-Timestamp", "0").isdecimal():
-        return "X-Slack-Request-Timestamp is no number"
-    try:
-        decoded = body.decode()
-        if request.content_type == "application/json":
-            parsed = json.loads(decoded)
-        else:
-            form = parse_qs(decoded, keep_blank_values=True)
-            parsed = json.loads(form["payload"][0]) if "payload" in form else {}
-    except (ValueError, RecursionError):
-        return "the body is not what its content type says"
-    return None if isinstance(parsed, dict) else "the body is no JSON object"
-
-
-class SlackCheck:
-    """Whether Slack takes the token. A yes holds for a minute, so that probes do not use up what Slack allows."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._good_until: dt.datetime | None = None
-
-    async def passes(self) -> bool:
-        now = self._services.now()
-        if self._good_until and now < self._good_until:
-            return True
-        with contextlib.suppress(SlackRefused, RateLimited, Unclear, TimeoutError):
-            async with asyncio.timeout(2):
-                await ask(self._services.slack, "auth.test")
-                self._good_until = now + SLACK_CHECK
-                return True
-        return False
-
-
-async def readiness(services: Services, slack: SlackCheck) -> web.Response:
-    """Ready when the database is reachable, its migrations are current and Slack takes the token."""
-    checks = {"database": False, "migrations": False, "slack": False}
-    with contextlib.suppress(DatabaseAway, TimeoutError):
-        async with asyncio.timeout(2):
-            checks["migrations"] = await migrate.is_current(services.database)
-            checks["database"] = True
-    checks["slack"] = await slack.passes()
-    return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
 
 __all__ = ["Running", "SettingsError", "StartError", "run", "running"]

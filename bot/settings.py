@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 APP_PAGE = "https://api.slack.com/apps → your app"
+APP_TOKEN_PAGE = f"{APP_PAGE} → Basic Information → App-Level Tokens"
 
 
 class SettingsError(Exception):
@@ -25,7 +26,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     slack_bot_token: SecretStr = Field(description=f"{APP_PAGE} → OAuth & Permissions → Bot User OAuth Token")
-    slack_signing_secret: SecretStr = Field(description=f"{APP_PAGE} → Basic Information → Signing Secret")
+    slack_app_token: SecretStr | None = Field(default=None, description=APP_TOKEN_PAGE)
+    slack_signing_secret: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description=f"{APP_PAGE} → Basic Information → Signing Secret; for Socket Mode set SLACK_APP_TOKEN instead, "
+        f"{APP_TOKEN_PAGE}",
+    )
+    socket_connections: int = Field(default=2, ge=1, le=10)
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
     triage_channel: str = Field(min_length=1, description="the private channel of your agents: its name or id")
@@ -58,6 +66,20 @@ class Settings(BaseSettings):
     def _a_bot_token(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith("xoxb-"):
             raise ValueError("is not a bot token: that begins with xoxb-")
+        return value
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _an_app_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("xapp-"):
+            raise ValueError("is not an app-level token: that begins with xapp-")
+        return value
+
+    @field_validator("slack_signing_secret")
+    @classmethod
+    def _one_way_in(cls, value: SecretStr | None, given: ValidationInfo) -> SecretStr | None:
+        if value is None and given.data.get("slack_app_token", "wrong") is None:
+            raise ValueError("is missing")
         return value
 
     @field_validator("database_url")

@@ -1,4 +1,4 @@
-"""Real PostgreSQL, a real desk over real HTTP, and a sandbox workspace at its other end."""
+"""Real PostgreSQL, a real desk over real HTTP or sockets, and a sandbox workspace at its other end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -27,6 +27,8 @@ from storage.engine import Database
 MANIFEST = Path(__file__).parent.parent / "manifest.yml"
 #: How much faster than Slack's the sandbox's waits and rates are; the desk's pace is set to match.
 SPEED = 50.0
+
+Transport = Literal["http", "socket"]
 
 
 @pytest.fixture(scope="session")
@@ -120,12 +122,13 @@ class World:
     bob: Person
     triage: Channel
     help: Channel
+    transport: Transport
     clock: Clock = field(default_factory=Clock)
 
     def settings(self, database_url: str, **changes: Any) -> Settings:
         values: dict[str, Any] = {
             "slack_bot_token": self.sandbox.bot_token,
-            "slack_signing_secret": self.sandbox.signing_secret,
+            **self._way_in,
             "slack_api_url": self.sandbox.api_url,
             "port": 0,
             "triage_channel": "triage",
@@ -139,10 +142,33 @@ class World:
         } | changes
         return Settings(_env_file=None, **values)
 
+    @property
+    def _way_in(self) -> dict[str, str]:
+        match self.transport:
+            case "http":
+                return {"slack_signing_secret": self.sandbox.signing_secret}
+            case "socket":
+                return {"slack_app_token": self.sandbox.app_token}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`@pytest.mark.transports("http", "socket")`, on a test or a module: once over each."""
+    chosen = metafunc.definition.get_closest_marker("transports")
+    if chosen and "transport" in metafunc.fixturenames:
+        metafunc.parametrize("transport", chosen.args)
+
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+def transport() -> Transport:
+    """How Slack reaches the desk."""
+    return "http"
+
+
+@pytest.fixture
+async def world(transport: Transport) -> AsyncIterator[World]:
     async with Sandbox(MANIFEST, speed=SPEED) as sandbox:
+        if transport == "socket":
+            sandbox.deliver_over_sockets()
         globex = sandbox.add_team("Globex")
         grace = sandbox.add_person("Grace Hopper", email="grace@acme.example")
         linus = sandbox.add_person("Linus Pauling", email="linus@acme.example")
@@ -153,7 +179,7 @@ async def world() -> AsyncIterator[World]:
         shared = await sandbox.add_channel(
             "help-globex", shared_with=[globex], members=[grace, ben, ada, bob, sandbox.bot]
         )
-        yield World(sandbox, grace, linus, ben, ada, bob, triage, shared)
+        yield World(sandbox, grace, linus, ben, ada, bob, triage, shared, transport)
 
 
 @dataclass
@@ -231,9 +257,11 @@ class open_office:  # noqa: N801 - used like a function
 
     async def __aenter__(self) -> Office:
         running = await self._running.__aenter__()
-        self._world.sandbox.deliver_to(f"http://127.0.0.1:{running.port}/slack/events")
+        if self._world.transport == "http":
+            self._world.sandbox.deliver_to(f"http://127.0.0.1:{running.port}/slack/events")
         return Office(self._world, running, self._sql)
 
     async def __aexit__(self, *exc: Any) -> None:
-        self._world.sandbox.deliver_to(None)
+        if self._world.transport == "http":
+            self._world.sandbox.deliver_to(None)
         await self._running.__aexit__(*exc)

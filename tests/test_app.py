@@ -188,6 +188,14 @@ async def test_missing_settings_are_named_all_at_once_with_where_each_is_found(w
     assert [line.partition(" is missing (")[0].strip() for line in lines] == missing
 
 
+async def test_with_an_app_level_token_no_signing_secret_is_missed(world: World, tmp_path: Path) -> None:
+    settings = environment(world, None, SLACK_APP_TOKEN="xoxb-1", PORT="http")
+    del settings["SLACK_SIGNING_SECRET"]
+    _, _, errors = await finished(tmp_path, "run", **settings)
+    assert sorted(line.split()[0] for line in errors.splitlines()[1:]) == ["PORT", "SLACK_APP_TOKEN"]
+    assert "begins with xapp-" in errors
+
+
 async def test_everything_wrong_with_the_settings_is_said_at_once(world: World, tmp_path: Path) -> None:
     wrong = {
         "SLACK_BOT_TOKEN": "xoxp-1",

@@ -36,6 +36,7 @@ SCOPES: list[str] = MANIFEST["oauth_config"]["scopes"]["bot"]
 CHANNELS = {"channels:read", "groups:read"}
 HISTORIES = {"channels:history", "groups:history", "im:history"}
 METHOD_SCOPES: dict[str, set[str]] = {
+    "apps.connections.open": set(),  # the app-level token has a scope of its own, connections:write
     "auth.test": set(),
     "chat.delete": {"chat:write"},
     "chat.postEphemeral": {"chat:write"},

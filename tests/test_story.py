@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import Office
+
+pytestmark = pytest.mark.transports("http", "socket")
 
 
 async def test_a_message_becomes_a_ticket_that_is_claimed_answered_closed_and_rated(office: Office) -> None:

@@ -1,28 +1,24 @@
-"""Slack's side of the wire: signed HTTP requests to the app, and the retries of events.
+"""What Slack delivers to the app, over HTTP or Socket Mode: the order of events, and their retries.
 
 https://docs.slack.dev/apis/events-api says: answer within three seconds; an event that fails is sent again at
-once, after one minute and after five, with ``x-slack-retry-num`` and ``x-slack-retry-reason``; the answer
-header ``x-slack-no-retry: 1`` ends that. Commands and interactions are sent once. ``speed`` divides the two
+once, after one minute and after five. Commands and interactions are sent once. ``speed`` divides the two
 waits and nothing else: the three seconds are real, because the app lives in real time.
 """
 
 import asyncio
-import hashlib
-import hmac
-import io
 import json
 import time
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
-import aiohttp
-
-ACK_WITHIN = aiohttp.ClientTimeout(total=3.0)
+ACK_SECONDS = 3.0
 RETRY_AFTER = (0.0, 60.0, 300.0)
 AT_ONCE = 100
 """Events under way at one moment. Slack names no figure; this one keeps within usual open-file limits."""
+
+Json = dict[str, Any]
+Kind = Literal["event", "command", "interaction"]
 
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -30,19 +26,37 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Parcel:
-    """What is delivered: an event, a command or an interaction. ``lane`` is its channel."""
+    """What is delivered: an event, a command or an interaction, as JSON. ``lane`` is its channel."""
 
-    kind: str
+    kind: Kind
     type: str
-    content_type: str
-    body: bytes
+    json: str
     event_id: str = ""
     lane: str = ""
+
+    @property
+    def payload(self) -> Json:
+        parsed: Json = json.loads(self.json)
+        return parsed
+
+    @property
+    def content_type(self) -> str:
+        """Of the HTTP request: https://docs.slack.dev/interactivity/handling-user-interaction"""
+        return JSON_TYPE if self.kind == "event" else FORM_TYPE
+
+    @property
+    def body(self) -> bytes:
+        """Of the HTTP request."""
+        if self.kind == "event":
+            return self.json.encode()
+        form = self.payload if self.kind == "command" else {"payload": self.json}
+        return urlencode(form, errors="replace").encode()
 
 
 @dataclass
 class Delivery:
-    """One attempt. ``status`` is the HTTP status, None without an answer; ``ms`` is how long it took."""
+    """One attempt. ``status`` is the HTTP status, over a socket 200 for an acknowledgement, None without an answer;
+    ``ms`` is how long it took."""
 
     parcel: Parcel
     retry: int
@@ -51,12 +65,12 @@ class Delivery:
     status: int | None = None
     ms: float = 0.0
     failure: str | None = None
-    """Slack's word for what went wrong: ``http_timeout``, ``http_error``, ``connection_failed`` …"""
+    """Slack's word for what went wrong: ``http_timeout``, ``http_error``, ``connection_failed``; ``timeout`` …"""
     answer: bytes = b""
     no_retry: bool = False
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         return self.parcel.kind
 
     @property
@@ -68,61 +82,61 @@ class Delivery:
         return self.parcel.event_id
 
     @property
-    def payload(self) -> Any:
-        """What was sent, for events: the envelope."""
-        return json.loads(self.parcel.body) if self.parcel.content_type == JSON_TYPE else self.parcel.body
+    def payload(self) -> Json:
+        """What was sent; for events the envelope with ``event`` in it."""
+        return self.parcel.payload
 
     @property
     def acknowledged(self) -> bool:
         return self.failure is None
 
 
-class Outbox:
-    """Delivers to ``url`` (None: nobody is there, so connections fail) and records every attempt."""
+class NotDelivered(Exception):  # noqa: N818 - an ordinary outcome of an attempt
+    """An attempt without the app's yes; ``failure`` is Slack's word for why."""
 
-    def __init__(self, signing_secret: str, speed: float) -> None:
-        self.url: str | None = None
+    def __init__(self, failure: str) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+class Carrier(Protocol):
+    """One way to the app."""
+
+    async def carry(self, delivery: Delivery, sent: asyncio.Event) -> None:
+        """One attempt: sets ``sent`` once the parcel is on its way, and fills in the app's answer.
+
+        Raises NotDelivered.
+        """
+        ...
+
+
+class Outbox:
+    """Delivers by ``carrier`` and records every attempt."""
+
+    def __init__(self, carrier: Carrier, speed: float) -> None:
+        self.carrier = carrier
         self.attempts: list[Delivery] = []
-        self._secret = signing_secret
         self._speed = speed
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lanes: dict[str, asyncio.Lock] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def start(self) -> None:
-        trace = aiohttp.TraceConfig()
-        trace.on_request_chunk_sent.append(_note_sent)
-        connector = aiohttp.TCPConnector(limit=0)
-        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace], timeout=ACK_WITHIN)
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._session:
-            await self._session.close()
 
-    def sign(self, body: bytes, timestamp: int | None = None) -> dict[str, str]:
-        """https://docs.slack.dev/authentication/verifying-requests-from-slack"""
-        sent = str(int(time.time()) if timestamp is None else timestamp)
-        base = b"v0:" + sent.encode() + b":" + body
-        digest = hmac.new(self._secret.encode(), base, hashlib.sha256).hexdigest()
-        return {"X-Slack-Request-Timestamp": sent, "X-Slack-Signature": f"v0={digest}"}
-
-    def send_event(self, lane: str, envelope: dict[str, Any]) -> None:
+    def send_event(self, lane: str, envelope: Json) -> None:
         """Deliver an event in the background, with retries."""
-        body = json.dumps(envelope).encode()
-        self._spawn(Parcel("event", envelope["event"]["type"], JSON_TYPE, body, envelope["event_id"], lane))
+        self._spawn(Parcel("event", envelope["event"]["type"], json.dumps(envelope), envelope["event_id"], lane))
 
     def resend(self, delivery: Delivery) -> None:
         """Deliver the same event once more, under the same event_id."""
         self._spawn(delivery.parcel)
 
-    async def send_form(self, kind: str, type_: str, form: dict[str, str]) -> Delivery:
-        """Deliver a command or an interaction, once, and return how it was answered."""
-        body = urlencode(form, errors="replace").encode()
-        return await self._attempt(Parcel(kind, type_, FORM_TYPE, body), 0, None, asyncio.Event())
+    async def send_once(self, parcel: Parcel) -> Delivery:
+        """Deliver a command or an interaction, or an event without its retries, and return how it was answered."""
+        return await self._attempt(parcel, 0, None, asyncio.Event())
 
     async def settled(self, timeout: float) -> None:  # noqa: ASYNC109 - part of the sandbox's interface
         """Wait until every event is acknowledged or given up, those caused meanwhile included."""
@@ -162,42 +176,10 @@ class Outbox:
         self.attempts.append(delivery)
         started = time.perf_counter()
         try:
-            await self._post(delivery, sent)
-        except TimeoutError:
-            delivery.failure = "http_timeout"
-        except aiohttp.TooManyRedirects:
-            delivery.failure = "too_many_redirects"
-        except aiohttp.ClientError:
-            delivery.failure = "connection_failed"
+            await self.carrier.carry(delivery, sent)
+        except NotDelivered as reason_:
+            delivery.failure = reason_.failure
         finally:
             sent.set()
             delivery.ms = (time.perf_counter() - started) * 1000
         return delivery
-
-    async def _post(self, delivery: Delivery, sent: asyncio.Event) -> None:
-        if self.url is None or self._session is None:
-            raise aiohttp.ClientConnectionError("no request URL")
-        parcel = delivery.parcel
-        headers = {
-            "Content-Type": parcel.content_type,
-            "User-Agent": "Slackbot 1.0",
-            **self.sign(parcel.body),
-        }
-        if delivery.retry and delivery.retry_reason:
-            headers["x-slack-retry-num"] = str(delivery.retry)
-            headers["x-slack-retry-reason"] = delivery.retry_reason
-        request = self._session.post(
-            self.url, data=io.BytesIO(parcel.body), headers=headers, max_redirects=3, trace_request_ctx=sent
-        )
-        async with request as response:
-            delivery.answer = await response.read()
-            delivery.status = response.status
-            delivery.no_retry = response.headers.get("x-slack-no-retry") == "1"
-            if not 200 <= response.status < 300:
-                delivery.failure = "http_error"
-
-
-async def _note_sent(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestChunkSentParams
-) -> None:
-    context.trace_request_ctx.set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bot.sandbox import modals
-from bot.sandbox.delivery import Delivery
+from bot.sandbox.delivery import Delivery, Parcel
 from bot.sandbox.errors import Refused
 from bot.sandbox.references import MODALS
 from bot.sandbox.responses import show
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_SEEN = {"http_timeout": "operation_timeout", "http_error": "dispatch_failed"}
+_SEEN = {"http_timeout": "operation_timeout", "timeout": "operation_timeout"}
 
 
 @dataclass
 class Interaction:
     """How the app answered.
 
-    ``status`` is the HTTP status (None: no answer), ``body`` the parsed JSON or the text, ``ms`` how long it
-    took. ``error`` is what the person sees when it went wrong; ``errors`` a form's complaints by block_id.
+    ``status`` is as in Delivery (None: no answer), ``body`` the parsed JSON or the text, ``ms`` how long it took.
+    ``error`` is what the person sees when it went wrong; ``errors`` a form's complaints by block_id.
     """
 
     status: int | None
@@ -80,14 +80,13 @@ def response_url(slack: "Slack", person: Account, channel: Channel, message: Mes
 
 async def interact(slack: "Slack", payload: Json) -> Interaction:
     """Deliver an interaction payload, once."""
-    form = {"payload": json.dumps(payload)}
-    return answered(await slack.outbox.send_form("interaction", payload["type"], form))
+    return answered(await slack.outbox.send_once(Parcel("interaction", payload["type"], json.dumps(payload))))
 
 
 async def run_command(slack: "Slack", person: Account, command: str, text: str, channel: Channel) -> Interaction:
     """https://docs.slack.dev/interactivity/implementing-slash-commands. There is no thread in the payload."""
     key = slack.response_urls.issue(person, channel)
-    form = {
+    fields = {
         "token": slack.verification_token,
         "team_id": person.team.id,
         "team_domain": person.team.domain,
@@ -102,7 +101,7 @@ async def run_command(slack: "Slack", person: Account, command: str, text: str, 
         "response_url": f"{slack.url}/response/{key}",
         "trigger_id": slack.triggers.issue(person),
     }
-    interaction = answered(await slack.outbox.send_form("command", command, form))
+    interaction = answered(await slack.outbox.send_once(Parcel("command", command, json.dumps(fields))))
     if interaction.error is None and interaction.body:
         answer = interaction.body if isinstance(interaction.body, dict) else {"text": str(interaction.body)}
         interaction.error = show(slack, slack.response_urls.place(key), answer)

@@ -1,13 +1,14 @@
 """A Slack workspace on your own machine: what tests, demo and benchmarks hold in their hands."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bot.sandbox import events, posting
-from bot.sandbox.delivery import Delivery
+from bot.sandbox.delivery import Delivery, Kind, Parcel
 from bot.sandbox.errors import CannotDo
 from bot.sandbox.faults import Fault, How
 from bot.sandbox.manifest import Manifest
@@ -15,15 +16,17 @@ from bot.sandbox.people import Person
 from bot.sandbox.references import HELP_CHANNELS, SLACK_CONNECT
 from bot.sandbox.server import Server
 from bot.sandbox.slack import Call, Slack
+from bot.sandbox.sockets import Socket
 from bot.sandbox.workspace import Account, Channel, ChannelKind, Message, Team, new_id
 
 
 class Sandbox:
     """A stateful Slack for one installed app, over real HTTP on 127.0.0.1.
 
-    ``speed`` divides the waits before an event's second and third retry, and the rate-limit windows. The time
-    to answer (3 s), a trigger's life (3 s) and a response_url's (30 min) are real, as the app's own time is;
-    ``skip`` lets the latter two pass at once. Message ts follow real time and strictly increase.
+    ``speed`` divides the waits before an event's second and third retry, a WebSocket's life and warning, and the
+    rate-limit windows. The time to answer (3 s), a trigger's life (3 s) and a response_url's (30 min) are real,
+    as the app's own time is; ``skip`` lets the latter two pass at once. Message ts follow real time and strictly
+    increase.
     """
 
     def __init__(
@@ -34,11 +37,13 @@ class Sandbox:
         self._port = port
 
     async def start(self) -> None:
-        await self.slack.outbox.start()
+        await self.slack.request_url.start()
         await self.server.start(self._port)
 
     async def stop(self) -> None:
         await self.slack.outbox.stop()
+        self.slack.sockets.cut()
+        await self.slack.request_url.stop()
         await self.server.stop()
 
     async def __aenter__(self) -> Self:
@@ -71,6 +76,11 @@ class Sandbox:
         return self.slack.signing_secret
 
     @property
+    def app_token(self) -> str:
+        """The app-level token, with the scope connections:write."""
+        return self.slack.app_token
+
+    @property
     def bot(self) -> Account:
         return self.slack.bot
 
@@ -90,8 +100,39 @@ class Sandbox:
         return self.slack.outbox.attempts
 
     def deliver_to(self, url: str | None) -> None:
-        """Set the app's request URL. None: nobody is there, so deliveries fail and events are retried."""
-        self.slack.outbox.url = url
+        """Set the app's request URL, and end Socket Mode. None: nobody is there, so deliveries fail and events are
+        retried."""
+        self.slack.request_url.url = url
+        self.slack.outbox.carrier = self.slack.request_url
+        self.slack.sockets.switch_off()
+
+    def deliver_over_sockets(self) -> None:
+        """Switch the app to Socket Mode: from now on it opens connections and gets everything over them."""
+        self.slack.sockets.on = True
+        self.slack.outbox.carrier = self.slack.sockets
+
+    @property
+    def in_socket_mode(self) -> bool:
+        return self.slack.sockets.on
+
+    @property
+    def sockets(self) -> Sequence[Socket]:
+        """The connections that the app holds open, oldest first."""
+        return tuple(self.slack.sockets.open)
+
+    async def connected(self, count: int, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - as in ``settled``
+        """Wait until the app holds so many connections open; TimeoutError after ``timeout`` seconds."""
+        async with asyncio.timeout(timeout):
+            await self.slack.sockets.connected(count)
+
+    async def refresh_sockets(self, *sockets: Socket) -> None:
+        """Replace these connections, or all of them, as Slack does every few hours: a warning, ten seconds
+        (by ``speed``) later the end."""
+        await self.slack.sockets.refresh(*sockets)
+
+    def cut_sockets(self) -> None:
+        """Break every open connection, without a word."""
+        self.slack.sockets.cut()
 
     async def settled(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - the caller's patience, in seconds
         """Wait until every event is acknowledged or given up; TimeoutError after ``timeout`` seconds."""
@@ -101,9 +142,13 @@ class Sandbox:
         """Deliver the same event once more, under the same event_id, as Slack sometimes does."""
         self.slack.outbox.resend(delivery)
 
+    async def deliver(self, kind: Kind, payload: dict[str, Any]) -> Delivery:
+        """Deliver, once, what nobody in the sandbox can cause, and return how it was answered."""
+        return await self.slack.outbox.send_once(Parcel(kind, payload["type"], json.dumps(payload)))
+
     def sign(self, body: bytes, timestamp: int | None = None) -> dict[str, str]:
         """The headers that make a request pass for Slack's. ``timestamp`` is Unix time in seconds."""
-        return self.slack.outbox.sign(body, timestamp)
+        return self.slack.request_url.sign(body, timestamp)
 
     def disrupt(self, method: str, how: How, times: int = 1, seconds: int = 1) -> None:
         """Let the next ``times`` calls of a method ("*": any) go wrong; see ``faults.Fault``."""

@@ -1,4 +1,4 @@
-"""The sandbox over HTTP, on 127.0.0.1: the Web API, response URLs and files."""
+"""The sandbox on 127.0.0.1: the Web API, response URLs and files over HTTP, and the WebSockets of Socket Mode."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bot.sandbox.errors import RateLimited, Refused
 from bot.sandbox.methods import METHODS, Request
-from bot.sandbox.references import AUTHENTICATION, FILE_OBJECT, RATE_LIMITS, WEB_API
+from bot.sandbox.references import AUTHENTICATION, FILE_OBJECT, RATE_LIMITS, WEB_API, method_page
 from bot.sandbox.responses import answer_response_url
 from bot.sandbox.slack import Call, Slack
 
@@ -25,6 +25,7 @@ class Server:
         self.app = web.Application(client_max_size=LARGEST_BODY)
         self.app.router.add_route("*", "/api/{method}", self._api)
         self.app.router.add_post("/response/{key}", self._response)
+        self.app.router.add_get("/link/", slack.sockets.serve)
         self.app.router.add_get("/files/{id}/{name:.*}", self._file)
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
 
@@ -74,11 +75,15 @@ class Server:
         token = in_header or args.pop("token", "")
         if not token:
             raise Refused("not_authed", AUTHENTICATION)
-        if token != self.slack.bot_token:
+        if token not in (self.slack.bot_token, self.slack.app_token):
             raise Refused("invalid_auth", AUTHENTICATION)
         method = METHODS.get(name)
         if method is None:
             raise Refused("unknown_method", WEB_API, req_method=name)
+        if method.app_level != (token == self.slack.app_token):
+            raise Refused("not_allowed_token_type", AUTHENTICATION)
+        if method.app_level and not in_header:
+            raise Refused("not_authed", method_page(name))
         if wait := self.slack.limits.call(name, method.per_minute):
             raise RateLimited(wait)
         request = Request(self.slack, name, args)

@@ -9,6 +9,8 @@ from bot.sandbox.faults import Faults
 from bot.sandbox.interactivity import ResponseUrls, Triggers
 from bot.sandbox.limits import Clock, Limits
 from bot.sandbox.manifest import Manifest
+from bot.sandbox.request_url import RequestUrl
+from bot.sandbox.sockets import Sockets
 from bot.sandbox.workspace import Account, Channel, Team, Workspace, new_id, new_token
 
 
@@ -34,7 +36,10 @@ class Slack:
         self.signing_secret = new_token(32)
         self.verification_token = new_token()
         self.bot_token = f"xoxb-{new_token(12)}-{new_token()}"
-        self.outbox = Outbox(self.signing_secret, speed)
+        self.app_token = f"xapp-1-{self.workspace.app_id}-{new_token(12)}-{new_token(64)}"
+        self.request_url = RequestUrl(self.signing_secret)
+        self.sockets = Sockets(self.workspace.app_id, speed)
+        self.outbox = Outbox(self.request_url, speed)
         self.triggers = Triggers(self.clock)
         self.response_urls = ResponseUrls(self.clock)
         self.calls: list[Call] = []

@@ -14,8 +14,9 @@ class CannotServe(Exception):  # noqa: N818 - a sentence for the person who star
     """Why the sandbox does not start."""
 
 
-async def serve(port: int, request_url: str, manifest: Path, speed: float) -> None:
-    """Run a workspace on 127.0.0.1 until cancelled, delivering to ``request_url``; port 0 takes a free one.
+async def serve(port: int, request_url: str | None, manifest: Path, speed: float) -> None:
+    """Run a workspace on 127.0.0.1 until cancelled; port 0 takes a free one. Delivers to ``request_url``, or over
+    Socket Mode where there is none.
 
     Prints what the desk needs in its environment. What people do comes over HTTP: GET ``/sandbox/``.
     """
@@ -30,7 +31,10 @@ async def serve(port: int, request_url: str, manifest: Path, speed: float) -> No
             await sandbox.start()
         except OSError as error:
             raise CannotServe(f"--port: cannot listen on 127.0.0.1:{port}: {_why(error)}") from None
-        sandbox.deliver_to(request_url)
+        if request_url is None:
+            sandbox.deliver_over_sockets()
+        else:
+            sandbox.deliver_to(request_url)
         triage, support = await furnish(sandbox)
         sys.stdout.write(environment(sandbox, triage, support))
         sys.stdout.flush()
@@ -55,10 +59,11 @@ async def furnish(sandbox: Sandbox) -> tuple[Channel, Channel]:
 
 
 def environment(sandbox: Sandbox, triage: Channel, support: Channel) -> str:
+    way_in = f"APP_TOKEN={sandbox.app_token}" if sandbox.in_socket_mode else f"SIGNING_SECRET={sandbox.signing_secret}"
     return (
         f"SLACK_API_URL={sandbox.api_url}\n"
         f"SLACK_BOT_TOKEN={sandbox.bot_token}\n"
-        f"SLACK_SIGNING_SECRET={sandbox.signing_secret}\n"
+        f"SLACK_{way_in}\n"
         f"TRIAGE_CHANNEL={triage.id}\n"
         f"SUPPORT_CHANNELS={support.id}\n"
         f"# What people can do: curl {sandbox.url}/sandbox/\n"

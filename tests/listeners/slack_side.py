@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from bot.sandbox import Channel, Message, Person
 from bot.sandbox.delivery import Delivery
@@ -28,15 +26,15 @@ async def send(office: Office, body: bytes, headers: Mapping[str, str] | None = 
         return answer.status
 
 
-async def send_event(office: Office, event: Mapping[str, Any], **envelope: Any) -> int:
-    """Delivers an event that nobody in the sandbox can cause; the HTTP status."""
+async def send_event(office: Office, event: Mapping[str, Any], **envelope: Any) -> int | None:
+    """Delivers an event that nobody in the sandbox can cause; its status, None where it was not acknowledged."""
     whole = {
         "type": "event_callback",
         "team_id": office.sandbox.team.id,
         "event_id": f"Ev{event.get('ts', '')}",
         "event": event,
     }
-    return await send(office, json.dumps(whole | envelope).encode())
+    return (await office.sandbox.deliver("event", whole | envelope)).status
 
 
 def concerns(delivery: Delivery, message: Message) -> bool:
@@ -51,19 +49,21 @@ def concerns(delivery: Delivery, message: Message) -> bool:
 async def held_back(office: Office) -> AsyncIterator[None]:
     """Slack's events of what happens meanwhile do not reach the desk: the test delivers them, in its own order.
 
-    Somebody else acknowledges them, so that no later attempt of Slack's mends what the order has broken.
+    They pass for acknowledged, so that no later attempt of Slack's mends what the order has broken.
     """
+    outbox = office.sandbox.slack.outbox
+    usual, outbox.carrier = outbox.carrier, Elsewhere()
+    yield
+    await office.sandbox.settled()
+    outbox.carrier = usual
 
-    async def acknowledge(_: web.Request) -> web.Response:
-        return web.Response()
 
-    elsewhere = web.Application()
-    elsewhere.router.add_post("/", acknowledge)
-    async with TestServer(elsewhere) as server:
-        office.sandbox.deliver_to(str(server.make_url("/")))
-        yield
-        await office.sandbox.settled()
-    office.sandbox.deliver_to(f"{office.url}/slack/events")
+class Elsewhere:
+    """The way to an app that takes everything and does nothing."""
+
+    async def carry(self, delivery: Delivery, sent: asyncio.Event) -> None:
+        sent.set()
+        delivery.status = 200
 
 
 async def events_about(office: Office, message: Message, count: int = 1) -> list[Delivery]:
@@ -79,7 +79,7 @@ async def events_about(office: Office, message: Message, count: int = 1) -> list
 async def deliver(office: Office, *deliveries: Delivery) -> None:
     """One after the other, each acknowledged before the next."""
     for delivery in deliveries:
-        assert await send(office, delivery.parcel.body) == 200
+        assert (await office.sandbox.deliver("event", delivery.payload)).acknowledged
 
 
 def seen_by(office: Office, person: Person) -> str:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
-from urllib.parse import urlencode
 from uuid import uuid4
 
-import aiohttp
 import asyncpg
 import pytest
 
 from bot.sandbox import Interaction, Message, Person
 from tests.conftest import Office, World, open_office
 
+pytestmark = pytest.mark.transports("http", "socket")
+
 CARD_BUTTONS = ["claim", "reply", "note", "close", "edit", "not_a_ticket"]
 
 
-async def forged(office: Office, payload: dict[str, Any]) -> tuple[int, str]:
-    """The status and body with which the desk answers a signed interaction that Slack's client would not send."""
-    body = urlencode({"payload": json.dumps(payload)}).encode()
-    headers = office.sandbox.sign(body) | {"Content-Type": "application/x-www-form-urlencoded"}
-    async with (
-        aiohttp.ClientSession() as http,
-        http.post(f"{office.url}/slack/events", data=body, headers=headers) as answer,
-    ):
-        return answer.status, await answer.text()
+async def forged(office: Office, payload: dict[str, Any]) -> tuple[int | None, str]:
+    """The status and body with which the desk answers an interaction that Slack's client would not send."""
+    delivery = await office.sandbox.deliver("interaction", payload)
+    return delivery.status, delivery.answer.decode()
 
 
 def pressed(office: Office, person: Person, action_id: str, value: str, message: Message) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.sandbox import Message, Person
 from tests.conftest import Office
+
+pytestmark = pytest.mark.transports("http", "socket")
 
 
 async def ask(office: Office, person: Person, text: str) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import Office
+
+pytestmark = pytest.mark.transports("http", "socket")
 
 
 async def test_a_database_lost_during_the_commit_leaves_open_whether_it_was_done(office: Office) -> None:

@@ -13,6 +13,8 @@ from bot.sandbox import CannotDo, Interaction, Person
 from tests.conftest import Office
 from tests.listeners.test_buttons import closed, forged, history, in_thread, opened, press
 
+pytestmark = pytest.mark.transports("http", "socket")
+
 
 async def open_form(office: Office, person: Person, action_id: str) -> None:
     """Opens a form from the card of ticket #1."""

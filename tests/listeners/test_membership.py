@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import Office, World, open_office
 from tests.listeners.slack_side import send_event
 
+pytestmark = pytest.mark.transports("http", "socket")
+
 
 async def opened(office: Office) -> None:
     await office.world.ada.post(office.world.help, "The export fails")

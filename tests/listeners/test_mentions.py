@@ -10,6 +10,8 @@ from bot.sandbox import Channel, Message, Person
 from tests.conftest import Office
 from tests.listeners.slack_side import concerns, private_answers, seen_by
 
+pytestmark = pytest.mark.transports("http", "socket")
+
 
 async def opened_by_ada(office: Office) -> Message:
     root = await office.world.ada.post(office.world.help, "The export fails")

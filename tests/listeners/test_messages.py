@@ -13,6 +13,8 @@ from bot.sandbox import Message
 from tests.conftest import Office, World, open_office
 from tests.listeners.slack_side import deliver, events_about, held_back, seen_by, send_event
 
+pytestmark = pytest.mark.transports("http", "socket")
+
 
 async def ticket_count(office: Office) -> int:
     return int(await office.sql.fetchval("select count(*) from tickets"))

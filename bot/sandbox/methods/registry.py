@@ -88,22 +88,24 @@ Run = Callable[[Request], Json]
 
 @dataclass(frozen=True)
 class Method:
-    """``scopes``: any one of them is enough; none means that no scope is needed."""
+    """``scopes``: any one of them is enough; none means that no scope is needed.
+    ``app_level``: it takes the app-level token, and no other."""
 
     name: str
     scopes: tuple[str, ...]
     per_minute: int
     run: Run
+    app_level: bool
 
 
 METHODS: dict[str, Method] = {}
 
 
-def method(name: str, per_minute: int, *scopes: str) -> Callable[[Run], Run]:
+def method(name: str, per_minute: int, *scopes: str, app_level: bool = False) -> Callable[[Run], Run]:
     """Register a Web API method under its tier's calls a minute and the scopes of which it needs one."""
 
     def register(run: Run) -> Run:
-        METHODS[name] = Method(name, scopes, per_minute, run)
+        METHODS[name] = Method(name, scopes, per_minute, run, app_level)
         return run
 
     return register
