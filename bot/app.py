@@ -132,7 +132,7 @@ async def running(
             services = await introduce(settings, database, clock)
         stop = asyncio.Event()
         # Left in reverse: first no more requests are taken, then what is under way is finished.
-        async with _working(services, stop), _listening(settings, services) as port:
+        async with _working(services, stop), _listening(settings, services, stop) as port:
             yield Running(services, port, stop)
 
 
@@ -248,15 +248,15 @@ async def _must_serve(services: Services, chosen: Found) -> None:
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, services: Services) -> AsyncIterator[int]:
-    """Slack's way in, by HTTP or by Socket Mode; the port of the web server."""
+async def _listening(settings: Settings, services: Services, stop: asyncio.Event) -> AsyncIterator[int]:
+    """Slack's way in, by HTTP or by Socket Mode; the port of the web server. Where it fails for good, `stop` is set."""
     bolt = bolt_app(settings, services)
     if settings.slack_app_token is None:
         async with _serving(settings, http.web_app(services, bolt)) as port:
             yield port
         return
     slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
-    sockets = SocketMode(bolt, slack, settings.socket_connections)
+    sockets = SocketMode(bolt, slack, settings.socket_connections, on_failure=stop.set)
     async with _serving(settings, http.web_app(services, connected=lambda: sockets.connected)) as port:
         await _connect(settings, sockets)
         try:

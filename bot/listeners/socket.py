@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -46,6 +47,7 @@ class Connection:
     def __init__(self, wire: ClientWebSocketResponse) -> None:
         self.wire = wire
         self.leaving = asyncio.Event()
+        self.patience = asyncio.timeout(None)
         self.announced = False
         self._since = asyncio.get_running_loop().time()
 
@@ -59,16 +61,24 @@ class SocketMode:
 
     An envelope is acknowledged on the connection that brought it, and only when the listener has committed: what
     failed stays unacknowledged, and Slack sends an event again. `on_gap` is called when a connection is open again
-    after there was none: what happened meanwhile Slack may not have delivered.
+    after there was none: what happened meanwhile Slack may not have delivered. `on_failure` is called when the
+    connections are no longer kept.
     """
 
     def __init__(
-        self, bolt: AsyncApp, slack: AsyncWebClient, connections: int, on_gap: Callable[[], None] = lambda: None
+        self,
+        bolt: AsyncApp,
+        slack: AsyncWebClient,
+        connections: int,
+        *,
+        on_gap: Callable[[], None] = lambda: None,
+        on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self._bolt = bolt
         self._slack = slack
         self._connections = connections
         self._on_gap = on_gap
+        self._on_failure = on_failure
         self._gap = False
         self._open: set[Connection] = set()
         self._readers: dict[asyncio.Task[None], Connection] = {}
@@ -92,7 +102,9 @@ class SocketMode:
             await self._session.close()
             raise
         for each in (first, *[None] * (self._connections - 1)):
-            self._keepers.append(asyncio.create_task(self._keep(each)))
+            keeper = asyncio.create_task(self._keep(each))
+            keeper.add_done_callback(self._kept)
+            self._keepers.append(keeper)
 
     async def stop(self) -> None:
         """Takes no more envelopes, finishes and acknowledges what is under way, and closes."""
@@ -128,19 +140,20 @@ class SocketMode:
 
     async def _connect(self) -> Connection:
         """SlackRefused, RateLimited, Unclear or TooManyConnections. What it raises never names the URL: it lets in."""
-        url = str((await ask(self._slack, "apps.connections.open"))["url"])
+        url = str((await ask(self._slack, "apps.connections.open")).get("url"))
         closing = ClientWSTimeout(ws_close=CLOSING_SECONDS)
         try:
-            async with asyncio.timeout(HELLO_SECONDS):
+            async with asyncio.timeout(HELLO_SECONDS), AsyncExitStack() as otherwise:
                 wire = await self._session.ws_connect(
                     url, heartbeat=HEARTBEAT_SECONDS, timeout=closing, proxy=self._slack.proxy
                 )
+                otherwise.push_async_callback(wire.close)
                 first = _parsed((await wire.receive()).data) or {}
+                if first.get("type") == "hello":
+                    otherwise.pop_all()
+                    return Connection(wire)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unclear(f"no WebSocket to Slack: {type(error).__name__}") from None
-        if first.get("type") == "hello":
-            return Connection(wire)
-        await wire.close()
         if first.get("reason") == "too_many_websockets":
             raise TooManyConnections
         raise Unclear("Slack did not say hello")
@@ -157,9 +170,12 @@ class SocketMode:
 
     async def _read(self, connection: Connection) -> None:
         try:
-            async for message in connection.wire:
-                if message.type is WSMsgType.TEXT:
-                    self._take(connection, message.data)
+            async with connection.patience:
+                async for message in connection.wire:
+                    if message.type is WSMsgType.TEXT:
+                        self._take(connection, message.data)
+        except TimeoutError:
+            await connection.wire.close()
         finally:
             self._lost(connection)
 
@@ -185,6 +201,8 @@ class SocketMode:
         connection.leaving.set()
         if reason != "warning":
             self._lost(connection)
+            # Slack closes it now; where it does not, it would still count among the ten.
+            connection.patience.reschedule(asyncio.get_running_loop().time() + FINISHING_SECONDS)
 
     async def _answer(self, connection: Connection, envelope: Mapping[str, Any]) -> None:
         acknowledgement = {"envelope_id": envelope["envelope_id"]}
@@ -203,6 +221,11 @@ class SocketMode:
             await connection.wire.send_str(json.dumps(acknowledgement))
         except ConnectionError:
             log.info("the connection ended before an acknowledgement")
+
+    def _kept(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled():
+            log.error("the connections to Slack are no longer kept", exc_info=keeper.exception())
+            self._on_failure()
 
     def _done(self, work: asyncio.Task[None]) -> None:
         self._work.discard(work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import app
 from bot.app import StartError
 from bot.delivery.slack import patient_client
+from bot.listeners import socket
 from bot.listeners.socket import SocketMode
 from bot.sandbox.delivery import Parcel
 from bot.sandbox.sockets import MOST
@@ -28,36 +29,42 @@ pytestmark = pytest.mark.transports("socket")
 
 @dataclass
 class Line:
-    """Connections to Slack, with a listener that writes down what it hears and can be made to wait."""
+    """What comes over the connections: a listener that writes it down, and can be made to wait."""
 
-    sockets: SocketMode
     heard: list[str] = field(default_factory=list)
-    gaps: list[None] = field(default_factory=list)
+    gaps: int = 0
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
-    arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
+    change: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def hear(self, event: Mapping[str, Any]) -> None:
-        async with self.arrival:
+        async with self.change:
             self.heard.append(event["text"])
-            self.arrival.notify_all()
+            self.change.notify_all()
         await self.hold.wait()
 
     async def has_heard(self, count: int) -> None:
-        async with asyncio.timeout(5), self.arrival:
-            await self.arrival.wait_for(lambda: len(self.heard) >= count)
+        async with asyncio.timeout(5), self.change:
+            await self.change.wait_for(lambda: len(self.heard) >= count)
+
+    def note_gap(self) -> None:
+        self.gaps += 1
 
 
 @asynccontextmanager
-async def line(world: World, connections: int) -> AsyncIterator[Line]:
+async def line(
+    world: World, connections: int, on_gap: Callable[[], None] | None = None
+) -> AsyncIterator[tuple[Line, SocketMode]]:
     client = AsyncWebClient(token=world.sandbox.bot_token, base_url=world.sandbox.api_url)
     bolt = AsyncApp(client=client, signing_secret="", process_before_response=True)
     slack = patient_client(world.sandbox.app_token, world.sandbox.api_url)
-    opened = Line(SocketMode(bolt, slack, connections, on_gap=lambda: opened.gaps.append(None)))
-    bolt.event("message")(opened.hear)
-    opened.hold.set()
-    await opened.sockets.start()
-    yield opened
-    await opened.sockets.stop()
+    desk = Line()
+    desk.hold.set()
+    bolt.event("message")(desk.hear)
+    sockets = SocketMode(bolt, slack, connections, on_gap=on_gap or desk.note_gap, on_failure=desk.failed.set)
+    await sockets.start()
+    yield desk, sockets
+    await sockets.stop()
 
 
 async def readyz(office: Office) -> dict[str, bool]:
@@ -141,9 +148,11 @@ async def test_readiness_tells_whether_a_connection_is_open_and_slack_has_no_oth
 
 
 async def test_a_successor_is_open_before_the_connection_ends(world: World) -> None:
-    async with line(world, 1) as desk:
-        await world.sandbox.refresh_sockets()
-        await world.sandbox.refresh_sockets()
+    async with line(world, 1) as (desk, _):
+        [old] = world.sandbox.sockets
+        await old.disconnect("warning")
+        await world.sandbox.connected(2)
+        await world.sandbox.refresh_sockets(old)
         await world.sandbox.connected(1)
         await world.ada.post(world.help, "after")
         await world.sandbox.settled()
@@ -152,7 +161,7 @@ async def test_a_successor_is_open_before_the_connection_ends(world: World) -> N
 
 
 async def test_what_a_connection_brought_is_acknowledged_on_it_when_it_is_the_old_one(world: World) -> None:
-    async with line(world, 1) as desk:
+    async with line(world, 1) as (desk, _):
         desk.hold.clear()
         await world.ada.post(world.help, "under way")
         await desk.has_heard(1)
@@ -164,20 +173,45 @@ async def test_what_a_connection_brought_is_acknowledged_on_it_when_it_is_the_ol
     assert [(one.retry, one.status) for one in world.sandbox.deliveries] == [(0, 200)]
 
 
+async def test_a_connection_that_slack_has_ended_and_does_not_close_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "FINISHING_SECONDS", 0.1)
+    async with line(world, 1) as (desk, _):
+        [old] = world.sandbox.sockets
+        await old.disconnect("refresh_requested")
+        await world.sandbox.connected(2)
+        await world.sandbox.connected(1)
+        assert old not in world.sandbox.sockets
+        await world.ada.post(world.help, "x")
+        await world.sandbox.settled()
+        assert desk.heard == ["x"]
+
+
+async def test_connections_that_are_no_longer_kept_are_told(world: World) -> None:
+    def broken() -> None:
+        raise LookupError
+
+    async with line(world, 1, broken) as (desk, _):
+        world.sandbox.cut_sockets()
+        async with asyncio.timeout(5):
+            await desk.failed.wait()
+
+
 async def test_after_a_time_without_any_connection_the_gap_is_told(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with line(world, 2) as desk:
+    async with line(world, 2) as (desk, _):
         await world.sandbox.connected(2)
         world.sandbox.sockets[0].cut()
         await world.sandbox.connected(1)
         await world.sandbox.connected(2)
-        assert not desk.gaps
+        before = desk.gaps
         world.sandbox.cut_sockets()
         await world.sandbox.connected(0)
         await world.ada.post(world.help, "meanwhile")
         await world.sandbox.connected(2)
-        assert len(desk.gaps) == 1
+        assert (before, desk.gaps) == (0, 1)
         await world.sandbox.settled()
         assert desk.heard == ["meanwhile"]
     logged = capsys.readouterr().out
@@ -187,13 +221,13 @@ async def test_after_a_time_without_any_connection_the_gap_is_told(
 
 
 async def test_where_ten_connections_are_taken_the_desk_waits_for_one(world: World) -> None:
-    async with line(world, MOST) as first:
+    async with line(world, MOST) as (_, first):
         await world.sandbox.connected(MOST)
         before = len(world.sandbox.calls)
-        async with line(world, 1) as second:
-            assert not second.sockets.connected
+        async with line(world, 1) as (second, waiting):
+            assert not waiting.connected
             await asyncio.sleep(0.5)  # without a pause between them, enough for a hundred attempts
-            await first.sockets.stop()
+            await first.stop()
             await world.sandbox.connected(1)
             await world.ada.post(world.help, "x")
             await world.sandbox.settled()
@@ -203,11 +237,11 @@ async def test_where_ten_connections_are_taken_the_desk_waits_for_one(world: Wor
 
 
 async def test_a_stop_takes_no_more_and_finishes_what_is_under_way(world: World) -> None:
-    async with line(world, 1) as desk:
+    async with line(world, 1) as (desk, sockets):
         desk.hold.clear()
         await world.ada.post(world.help, "under way")
         await desk.has_heard(1)
-        stopping = asyncio.create_task(desk.sockets.stop())
+        stopping = asyncio.create_task(sockets.stop())
         await asyncio.sleep(0)
         await world.ada.post(world.help, "too late")
         assert not (await asyncio.wait({stopping}, timeout=0.2))[0]
@@ -221,19 +255,19 @@ async def test_a_stop_takes_no_more_and_finishes_what_is_under_way(world: World)
 
 @pytest.mark.parametrize("payload", [[1], "words", None])
 async def test_a_payload_that_is_no_object_is_acknowledged_and_dropped(world: World, payload: object) -> None:
-    async with line(world, 1) as desk:
+    async with line(world, 1) as (desk, _):
         delivery = await world.sandbox.slack.outbox.send_once(Parcel("event", "message", json.dumps(payload)))
         assert delivery.acknowledged
         assert not desk.heard
 
 
 async def test_a_message_that_is_no_json_does_not_end_the_connection(world: World) -> None:
-    async with line(world, 1) as desk:
+    async with line(world, 1) as (desk, _):
         for text in ("no json", "[]", "[" * 100_000, '{"type": "unheard_of"}'):
             await world.sandbox.sockets[0].send(text)
         await world.ada.post(world.help, "x")
         await world.sandbox.settled()
-        assert (desk.heard, len(world.sandbox.sockets), desk.gaps) == (["x"], 1, [])
+        assert (desk.heard, len(world.sandbox.sockets), desk.gaps) == (["x"], 1, 0)
 
 
 async def test_an_app_level_token_that_slack_does_not_take_is_said_at_start(world: World, database_url: str) -> None:
