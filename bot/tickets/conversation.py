@@ -361,7 +361,8 @@ async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
     await _in_turn(tx, deletion.channel, deletion.ts)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
     if one is None:
-        await _leave(tx, deletion, "deleted")
+        # A root that was buried while it had replies is deleted once more with the last of them.
+        await _leave(tx, deletion, f"deleted {deletion.at}")
         return
     before = cast("history.Message", one.word)
     after = history.deleted(before, history.moment(deletion.at))

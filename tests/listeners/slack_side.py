@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.sandbox import Channel, Message, Person
+from bot.sandbox import Channel, Message, Person, Sandbox
 from bot.sandbox.delivery import Delivery
 from tests.conftest import Office
 
@@ -49,10 +49,15 @@ def concerns(delivery: Delivery, message: Message) -> bool:
 
 @asynccontextmanager
 async def held_back(office: Office) -> AsyncIterator[None]:
-    """Slack's events of what happens meanwhile do not reach the desk: the test delivers them, in its own order.
+    """Slack's events of what happens meanwhile do not reach the desk: the test delivers them, in its own order."""
+    async with heard_by_nobody(office.sandbox):
+        yield
+    office.sandbox.deliver_to(f"{office.url}/slack/events")
 
-    Somebody else acknowledges them, so that no later attempt of Slack's mends what the order has broken.
-    """
+
+@asynccontextmanager
+async def heard_by_nobody(sandbox: Sandbox) -> AsyncIterator[None]:
+    """Somebody else acknowledges Slack's events, so that no later attempt mends what a test's own order has broken."""
 
     async def acknowledge(_: web.Request) -> web.Response:
         return web.Response()
@@ -60,10 +65,10 @@ async def held_back(office: Office) -> AsyncIterator[None]:
     elsewhere = web.Application()
     elsewhere.router.add_post("/", acknowledge)
     async with TestServer(elsewhere) as server:
-        office.sandbox.deliver_to(str(server.make_url("/")))
+        sandbox.deliver_to(str(server.make_url("/")))
         yield
-        await office.sandbox.settled()
-    office.sandbox.deliver_to(f"{office.url}/slack/events")
+        await sandbox.settled()
+        sandbox.deliver_to(None)
 
 
 async def events_about(office: Office, message: Message, count: int = 1) -> list[Delivery]:
