@@ -355,6 +355,22 @@ async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
     return _recorded(row) if row else None
 
 
+async def opening(tx: Transaction, ticket_id: UUID) -> Recorded | None:
+    """The requester's first message, whose words the title and description are; None where a form gave them."""
+    found = await tx.run(
+        f"""
+        {RECORDED} and m.message_id = (
+          select f.message_id from threadesk.messages f join threadesk.desk_tickets d using (ticket_id)
+          where d.ticket_id = :id and f.kind = 'message' and f.created_by = d.requester and d.root_ts is not null
+            and not exists (select from threadesk.posted p where p.ticket_id = d.ticket_id and p.slot = 'root')
+          order by f.created_at, f.message_id limit 1)
+        """,
+        id=ticket_id,
+    )
+    row = found.one_or_none()
+    return _recorded(row) if row else None
+
+
 async def by_message_id(tx: Transaction, message_id: UUID) -> Recorded | None:
     row = (await tx.run(f"{RECORDED} and m.message_id = :id", id=message_id)).one_or_none()
     return _recorded(row) if row else None
@@ -455,19 +471,22 @@ async def root_posted(tx: Transaction, ticket_id: UUID, channel: str, ts: str) -
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """A ticket, when its requester last wrote in it, and whether an agent has answered."""
+    """A ticket, how far from a moment its requester wrote in it, and whether an agent had answered by then."""
 
     ticket: Ticket
-    wrote_at: dt.datetime
+    apart: dt.timedelta
     answered: bool
 
 
-async def latest_of_requester(tx: Transaction, team: str, slack_id: str, channel: str) -> Latest | None:
-    """The newest ticket of a requester in a channel that is not closed."""
+async def latest_of_requester(
+    tx: Transaction, team: str, slack_id: str, channel: str, at: dt.datetime
+) -> Latest | None:
+    """The newest ticket of a requester in a channel that is not closed, as seen from the moment `at`."""
     found = await tx.run(
         """
-        select d.ticket_id, max(m.created_at) filter (where m.created_by = d.requester) as wrote_at,
-          coalesce(bool_or(m.author_role = 'agent'), false) as answered
+        select d.ticket_id,
+          min(greatest(m.created_at - :at, :at - m.created_at)) filter (where m.created_by = d.requester) as apart,
+          coalesce(bool_or(m.author_role = 'agent' and m.created_at < :at), false) as answered
         from (
           select ticket_id, requester from threadesk.desk_tickets join public.tickets t on t.id = ticket_id
           where requester_team = :team and requester_slack = :slack and channel = :channel and t.status <> 'closed'
@@ -478,10 +497,13 @@ async def latest_of_requester(tx: Transaction, team: str, slack_id: str, channel
         team=team,
         slack=slack_id,
         channel=channel,
+        at=at,
     )
     row = found.one_or_none()
     ticket = await by_id(tx, row.ticket_id, lock=True) if row else None
-    return Latest(ticket, row.wrote_at or ticket.created_at, row.answered) if row and ticket else None
+    if row is None or ticket is None:
+        return None
+    return Latest(ticket, abs(at - ticket.created_at) if row.apart is None else row.apart, row.answered)
 
 
 async def is_known(tx: Transaction, channel: str, ts: str) -> bool:
@@ -502,6 +524,27 @@ async def answered_later(tx: Transaction, ticket_id: UUID, than: dt.datetime, ro
         than=than,
     )
     return found.one_or_none() is not None
+
+
+async def taken_later(tx: Transaction, ticket_id: UUID, than: dt.datetime) -> bool:
+    """Whether who has the ticket took it by a reply that was written after `than`.
+
+    The reply and the taking are facts of one transaction.
+    """
+    found = await tx.run(
+        """
+        select min(m.created_at) > :than from (
+          select actor, after, xmin from threadesk.ledger where ticket_id = :id and what = 'assigned_to'
+          order by id desc limit 1
+        ) as taken
+        join threadesk.ledger l on l.ticket_id = :id and l.what = 'message' and l.xmin = taken.xmin
+        join threadesk.messages m on m.message_id = (l.after ->> 'id')::uuid and m.created_by = taken.actor
+        where taken.after = jsonb_build_array(taken.actor)
+        """,
+        id=ticket_id,
+        than=than,
+    )
+    return bool(found.scalar_one_or_none())
 
 
 async def serialise(tx: Transaction, *key: str) -> None:

@@ -252,10 +252,13 @@ async def test_who_waits_for_whom(database: Database) -> None:
         assert (newest.content, newest.created_by) == ("Hello!", grace.user_id)
         assert await tickets.answered_later(tx, ticket_id, NOW, "agent")
         assert not await tickets.answered_later(tx, ticket_id, NOW + dt.timedelta(seconds=3), "agent")
-        latest = await tickets.latest_of_requester(tx, "T-GLOBEX", "U-ADA", "C-HELP")
+        at = NOW + dt.timedelta(seconds=5)
+        latest = await tickets.latest_of_requester(tx, "T-GLOBEX", "U-ADA", "C-HELP", at)
         assert latest is not None
-        assert (latest.ticket.id, latest.wrote_at) == (ticket_id, NOW + dt.timedelta(seconds=2))
-        assert latest.answered
+        assert (latest.ticket.id, latest.apart, latest.answered) == (ticket_id, dt.timedelta(seconds=3), True)
+        latest = await tickets.latest_of_requester(tx, "T-GLOBEX", "U-ADA", "C-HELP", NOW + dt.timedelta(seconds=3))
+        assert latest is not None
+        assert (latest.apart, latest.answered) == (dt.timedelta(seconds=1), False)
 
 
 async def test_a_submission_acts_once(database: Database) -> None:
