@@ -319,6 +319,7 @@ class Recorded:
     message_id: UUID
     ticket_id: UUID
     kind: Literal["message", "note"]
+    created_at: dt.datetime
     author_role: AuthorRole
     side: Side | None
     source: Mapping[str, Any] | None
@@ -333,7 +334,7 @@ WORDS: LiteralString = """
   where lower(w.word ->> 'id') = m.message_id::text
 """
 RECORDED: LiteralString = f"""
-  select m.message_id, m.ticket_id, m.kind, m.author_role, m.side, m.source, w.word {WORDS}
+  select m.message_id, m.ticket_id, m.kind, m.created_at, m.author_role, m.side, m.source, w.word {WORDS}
 """
 
 
@@ -526,10 +527,10 @@ async def answered_later(tx: Transaction, ticket_id: UUID, than: dt.datetime, ro
     return found.one_or_none() is not None
 
 
-async def taken_later(tx: Transaction, ticket_id: UUID, than: dt.datetime) -> bool:
-    """Whether who has the ticket took it by a reply that was written after `than`.
+async def taken_later(tx: Transaction, ticket_id: UUID, than: dt.datetime, since: dt.datetime) -> bool:
+    """Whether who has the ticket took it by answering, first after `than`; what they wrote before `since` is no answer.
 
-    The reply and the taking are facts of one transaction.
+    Whoever takes it by a button does so in a transaction in which nothing is said.
     """
     found = await tx.run(
         """
@@ -537,14 +538,31 @@ async def taken_later(tx: Transaction, ticket_id: UUID, than: dt.datetime) -> bo
           select actor, after, xmin from threadesk.ledger where ticket_id = :id and what = 'assigned_to'
           order by id desc limit 1
         ) as taken
-        join threadesk.ledger l on l.ticket_id = :id and l.what = 'message' and l.xmin = taken.xmin
-        join threadesk.messages m on m.message_id = (l.after ->> 'id')::uuid and m.created_by = taken.actor
-        where taken.after = jsonb_build_array(taken.actor)
+        join threadesk.messages m on m.ticket_id = :id and m.kind = 'message' and m.created_by = taken.actor
+        where taken.after = jsonb_build_array(taken.actor) and m.created_at > :since
+          and exists (select from threadesk.ledger l
+            where l.ticket_id = :id and l.what = 'message' and l.xmin = taken.xmin)
         """,
         id=ticket_id,
         than=than,
+        since=since,
     )
     return bool(found.scalar_one_or_none())
+
+
+async def first_answer(
+    tx: Transaction, ticket_id: UUID, since: dt.datetime, until: dt.datetime
+) -> tuple[UUID, dt.datetime] | None:
+    """The agent who was the first to write between two moments, and when."""
+    found = await tx.run(
+        "select created_by, created_at from threadesk.messages where ticket_id = :id and kind = 'message'"
+        " and author_role = 'agent' and created_at > :since and created_at < :until order by created_at limit 1",
+        id=ticket_id,
+        since=since,
+        until=until,
+    )
+    row = found.one_or_none()
+    return (row.created_by, row.created_at) if row else None
 
 
 async def serialise(tx: Transaction, *key: str) -> None:

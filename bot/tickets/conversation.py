@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never, cast
@@ -112,10 +113,11 @@ async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, aut
     word, origin = await _word(tx, desk, message, author)
     opening = await tickets.opening(tx, ticket.id)
     await tx.act_as(author.user_id, "agent")
-    if opening is not None and word["created_at"] < opening.word["created_at"]:
+    if opening is not None and history.moment(message.ts) < opening.created_at:
         # It stood there before the ticket, like what is imported with the message that opens one.
         await tickets.append(tx, ticket.id, word, origin, "agent")
         return
+    since = opening.created_at if opening else ticket.created_at
     overtaken = await tickets.answered_later(tx, ticket.id, history.moment(message.ts), "customer")
     await tickets.append(
         tx,
@@ -124,15 +126,21 @@ async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, aut
         origin,
         "agent",
         status=lifecycle.agent_replied(ticket, overtaken=overtaken),
-        assigned_to=await _taken_by(tx, ticket, author, message.ts),
+        assigned_to=await _taken_by(tx, ticket, author.user_id, history.moment(message.ts), since),
     )
 
 
-async def _taken_by(tx: Transaction, ticket: Ticket, author: Person, ts: str) -> Sequence[UUID] | None:
-    """Who has the ticket after the reply: the agent who wrote first takes it, also where the second was heard first."""
-    if len(ticket.assigned_to) == 1 and await tickets.taken_later(tx, ticket.id, history.moment(ts)):
+async def _taken_by(
+    tx: Transaction, ticket: Ticket, agent: UUID, at: dt.datetime, since: dt.datetime
+) -> Sequence[UUID] | None:
+    """Who has the ticket after a reply: the agent who wrote first takes it, also where the second was heard first.
+
+    `since`: what was written before that is no reply.
+    """
+    another = len(ticket.assigned_to) == 1 and agent not in ticket.assigned_to
+    if another and await tickets.taken_later(tx, ticket.id, at, since):
         ticket = replace(ticket, assigned_to=())
-    return lifecycle.taken_by(ticket, author.user_id)
+    return lifecycle.taken_by(ticket, agent)
 
 
 async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
@@ -151,8 +159,28 @@ async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, 
     new = await tickets.append(tx, ticket.id, word, origin, "customer", status=status)
     if new and ticket.not_a_ticket and status != "closed":
         await tickets.mark_not_a_ticket(tx, ticket.id, value=False)
-    if new and opening is not None and word["created_at"] < opening.word["created_at"]:
-        await _reword(tx, ticket, cast("history.Message", opening.word), word)
+    if new and opening is not None and history.moment(message.ts) < opening.created_at:
+        await _begin_with(tx, ticket, opening, word, history.moment(message.ts))
+
+
+async def _begin_with(
+    tx: Transaction, ticket: Ticket, later: tickets.Recorded, word: history.Message, at: dt.datetime
+) -> None:
+    """The ticket begins with `word`, written `at`, not with the `later` message that was heard first.
+
+    What an agent wrote in between answers it.
+    """
+    await _reword(tx, ticket, cast("history.Message", later.word), word)
+    answer = await tickets.first_answer(tx, ticket.id, at, later.created_at)
+    if answer is None or ticket.status == "closed":
+        return
+    agent, answered_at = answer
+    taken = await _taken_by(tx, ticket, agent, answered_at, at)
+    status = lifecycle.agent_replied(ticket, overtaken=True) if ticket.status == "new" else ticket.status
+    await tx.act_as(agent, "agent")
+    await tickets.change(
+        tx, ticket.id, status=status, assigned_to=ticket.assigned_to if taken is None else tuple(taken)
+    )
 
 
 async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, first: Ticket) -> None:

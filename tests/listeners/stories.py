@@ -76,11 +76,11 @@ def events_since(world: World, start: int) -> list[Delivery]:
     """What Slack has sent of people's messages since there were `start` deliveries, in the order in which it arose."""
     found = [one for one in world.sandbox.deliveries[start:] if one.kind == "event" and not one.retry]
     people = [one for one in found if one.type in {"message", "app_mention"} and not _is_the_bots(one.payload["event"])]
-    return sorted(people, key=lambda one: str(one.payload["event"]["event_ts"]))
+    return sorted(people, key=lambda one: (str(one.payload["event"]["event_ts"]), one.type))
 
 
 def _is_the_bots(event: dict[str, Any]) -> bool:
-    return bool(event.get("bot_id") or event.get("message", {}).get("bot_id"))
+    return any(one.get("bot_id") for one in (event, event.get("message", {}), event.get("previous_message", {})))
 
 
 def moved(body: bytes, places: dict[str, str]) -> bytes:

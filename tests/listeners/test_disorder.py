@@ -11,8 +11,8 @@ What is promised, and compared here, for stories of messages, edits and deletion
 
 What may differ: a ticket's number; of several messages that are one ticket, below which the desk's own stands; whether
 messages in a row between which an agent answered are one ticket or two; and whose the ticket is that two customers
-open in a thread that an agent began, with what counted as an answer to it: theirs who was heard first. A ticket that
-has been opened is neither taken apart nor given to somebody else.
+open in a thread that an agent began: theirs who was heard first. A ticket that has been opened is neither taken apart
+nor given to somebody else.
 """
 
 from __future__ import annotations
@@ -169,6 +169,7 @@ async def ear(world: World, database_url: str, database: Database, sql: asyncpg.
     async with heard_by_nobody(world.sandbox):
         await world.sandbox.invite(world.help, world.linus)
         card = await services.slack.chat_postMessage(channel=world.triage.id, text="A card")
+        await world.sandbox.settled()
         place = Place(world.help, world.triage, world.triage.posts[card["ts"]])
         yield Ear(world, services, app.bolt_app(chosen, services), sql, place)
 
@@ -273,6 +274,18 @@ SMALL: dict[str, tuple[Act, ...]] = {
         writes("linus", "Yes", below=0),
         edits("linus", 2, "No"),
     ),
+    "an agent's thread that a customer goes on with": (
+        writes("grace", "Maintenance tonight"),
+        writes("ada", "Will the export work?", below=0),
+        writes("linus", "Yes", below=0),
+        writes("ada", "And the import?", below=0),
+    ),
+    "an agent's thread that two agents answer": (
+        writes("grace", "Maintenance tonight"),
+        writes("ada", "Will the export work?", below=0),
+        writes("linus", "Yes", below=0),
+        writes("grace", "From ten", below=0),
+    ),
     "an agent's thread whose answer is taken back": (
         writes("grace", "Maintenance tonight"),
         writes("ada", "My password is hunter2", below=0),
@@ -310,7 +323,9 @@ async def test_each_order_of_a_short_story_with_one_event_told_twice_ends_in_the
 ) -> None:
     events = await ear.events(story)
     expected = await ear.hear(events, card=1)
-    for turn, order in enumerate(itertools.permutations(range(len(events)))):
+    # Of the longest story each fifth order is enough for a test that is run often.
+    orders = itertools.permutations(range(len(events)))
+    for turn, order in enumerate(itertools.islice(orders, None, None, 5 if len(events) > 4 else 1)):
         told = list(order)
         told.insert(turn % (len(order) + 1), order[turn % len(order)])
         found = await ear.hear((events[one] for one in told), card=told.index(0) + 1)
@@ -426,7 +441,7 @@ async def patient(world: World, database_url: str, sql: asyncpg.Connection) -> A
         yield opened
 
 
-@bounded(6)
+@bounded(4)
 @given(story=stories(roots=1, most=6), data=st.data())
 async def test_any_story_ends_in_the_same_slack(patient: Office, story: Sequence[Act], data: st.DataObject) -> None:
     expected = await tell(patient, story, None)

@@ -225,8 +225,9 @@ async def test_what_was_recorded_of_a_slack_message(database: Database) -> None:
         word = said("Look: <@U1>", ada)
         source = {"text": "Look: <@U1>", "unresolved": True}
         await tickets.append(tx, ticket_id, word, Origin("C", "1.0", "customer", source), "customer")
+        at = dt.datetime.fromisoformat(word["created_at"])
         known = await tickets.recorded(tx, "C", "1.0")
-        assert known == Recorded(UUID(word["id"]), ticket_id, "message", "customer", "customer", source, word)
+        assert known == Recorded(UUID(word["id"]), ticket_id, "message", at, "customer", "customer", source, word)
         assert await tickets.by_message_id(tx, UUID(word["id"])) == known
         assert await tickets.unread_names(tx, ticket_id) == [known]
         assert await tickets.is_known(tx, "C", "1.0")
