@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,18 +59,19 @@ async def template(postgres: str) -> str:
 @pytest.fixture
 async def empty_url(postgres: str) -> AsyncIterator[str]:
     """The URL of a database with nothing in it."""
-    async for url in _own_database(postgres, "template0"):
+    async with own_database(postgres, "template0") as url:
         yield url
 
 
 @pytest.fixture
 async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
     """The URL of a migrated, empty database."""
-    async for url in _own_database(postgres, template):
+    async with own_database(postgres, template) as url:
         yield url
 
 
-async def _own_database(postgres: str, template: str) -> AsyncIterator[str]:
+@asynccontextmanager
+async def own_database(postgres: str, template: str) -> AsyncIterator[str]:
     name = f"test_{secrets.token_hex(4)}"
     administrator = await asyncpg.connect(postgres)
     await administrator.execute(f"create database {name} template {template}")
@@ -87,6 +89,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    async with other_program(database_url) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def other_program(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Another program's connection to the same database, with JSON decoded."""
     connection = await asyncpg.connect(database_url)
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
@@ -142,6 +150,12 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
+    async with open_world() as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_world() -> AsyncIterator[World]:
     async with Sandbox(MANIFEST, speed=SPEED) as sandbox:
         globex = sandbox.add_team("Globex")
         grace = sandbox.add_person("Grace Hopper", email="grace@acme.example")
