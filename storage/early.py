@@ -14,7 +14,7 @@ async def remember(
 ) -> None:
     """Keeps an event about (channel, ts) until (channel, awaits) is known.
 
-    `version` tells the edits of one message apart.
+    `version` tells the edits and deletions of one message apart.
     """
     await tx.run(
         """
@@ -36,7 +36,7 @@ async def forget_words(tx: Transaction, channel: str, ts: str) -> None:
         """
         update threadesk.early set event = event || '{"text": "", "files": []}'
         where channel = :channel and ts = :ts and event ->> 'kind' <> 'deleted' and exists (
-          select from threadesk.early d where d.channel = :channel and d.ts = :ts and d.version = 'deleted')
+          select from threadesk.early d where d.channel = :channel and d.ts = :ts and d.event ->> 'kind' = 'deleted')
         """,
         channel=channel,
         ts=ts,

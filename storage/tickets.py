@@ -325,6 +325,7 @@ class Recorded:
     message_id: UUID
     ticket_id: UUID
     kind: Literal["message", "note"]
+    created_at: dt.datetime
     author_role: AuthorRole
     side: Side | None
     source: Mapping[str, Any] | None
@@ -339,7 +340,7 @@ WORDS: LiteralString = """
   where lower(w.word ->> 'id') = m.message_id::text
 """
 RECORDED: LiteralString = f"""
-  select m.message_id, m.ticket_id, m.kind, m.author_role, m.side, m.source, w.word {WORDS}
+  select m.message_id, m.ticket_id, m.kind, m.created_at, m.author_role, m.side, m.source, w.word {WORDS}
 """
 
 
@@ -358,6 +359,22 @@ async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
     if found.one_or_none() is None:
         return None
     row = (await tx.run(f"{RECORDED} and m.channel = :channel and m.ts = :ts", channel=channel, ts=ts)).one_or_none()
+    return _recorded(row) if row else None
+
+
+async def opening(tx: Transaction, ticket_id: UUID) -> Recorded | None:
+    """The requester's first message, whose words the title and description are; None where a form gave them."""
+    found = await tx.run(
+        f"""
+        {RECORDED} and m.message_id = (
+          select f.message_id from threadesk.messages f join threadesk.desk_tickets d using (ticket_id)
+          where d.ticket_id = :id and f.kind = 'message' and f.created_by = d.requester and d.root_ts is not null
+            and not exists (select from threadesk.posted p where p.ticket_id = d.ticket_id and p.slot = 'root')
+          order by f.created_at, f.message_id limit 1)
+        """,
+        id=ticket_id,
+    )
+    row = found.one_or_none()
     return _recorded(row) if row else None
 
 
@@ -461,19 +478,22 @@ async def root_posted(tx: Transaction, ticket_id: UUID, channel: str, ts: str) -
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """A ticket, when its requester last wrote in it, and whether an agent has answered."""
+    """A ticket, how far from a moment its requester wrote in it, and whether an agent had answered by then."""
 
     ticket: Ticket
-    wrote_at: dt.datetime
+    apart: dt.timedelta
     answered: bool
 
 
-async def latest_of_requester(tx: Transaction, team: str, slack_id: str, channel: str) -> Latest | None:
-    """The newest ticket of a requester in a channel that is not closed."""
+async def latest_of_requester(
+    tx: Transaction, team: str, slack_id: str, channel: str, at: dt.datetime
+) -> Latest | None:
+    """The newest ticket of a requester in a channel that is not closed, as seen from the moment `at`."""
     found = await tx.run(
         """
-        select d.ticket_id, max(m.created_at) filter (where m.created_by = d.requester) as wrote_at,
-          coalesce(bool_or(m.author_role = 'agent'), false) as answered
+        select d.ticket_id,
+          min(greatest(m.created_at - :at, :at - m.created_at)) filter (where m.created_by = d.requester) as apart,
+          coalesce(bool_or(m.author_role = 'agent' and m.created_at < :at), false) as answered
         from (
           select ticket_id, requester from threadesk.desk_tickets join public.tickets t on t.id = ticket_id
           where requester_team = :team and requester_slack = :slack and channel = :channel and t.status <> 'closed'
@@ -484,10 +504,13 @@ async def latest_of_requester(tx: Transaction, team: str, slack_id: str, channel
         team=team,
         slack=slack_id,
         channel=channel,
+        at=at,
     )
     row = found.one_or_none()
     ticket = await by_id(tx, row.ticket_id, lock=True) if row else None
-    return Latest(ticket, row.wrote_at or ticket.created_at, row.answered) if row and ticket else None
+    if row is None or ticket is None:
+        return None
+    return Latest(ticket, abs(at - ticket.created_at) if row.apart is None else row.apart, row.answered)
 
 
 async def is_known(tx: Transaction, channel: str, ts: str) -> bool:
@@ -508,6 +531,44 @@ async def answered_later(tx: Transaction, ticket_id: UUID, than: dt.datetime, ro
         than=than,
     )
     return found.one_or_none() is not None
+
+
+async def taken_later(tx: Transaction, ticket_id: UUID, than: dt.datetime, since: dt.datetime) -> bool:
+    """Whether who has the ticket took it by answering, first after `than`; what they wrote before `since` is no answer.
+
+    Whoever takes it by a button does so in a transaction in which nothing is said.
+    """
+    found = await tx.run(
+        """
+        select min(m.created_at) > :than from (
+          select actor, after, xmin from threadesk.ledger where ticket_id = :id and what = 'assigned_to'
+          order by id desc limit 1
+        ) as taken
+        join threadesk.messages m on m.ticket_id = :id and m.kind = 'message' and m.created_by = taken.actor
+        where taken.after = jsonb_build_array(taken.actor) and m.created_at > :since
+          and exists (select from threadesk.ledger l
+            where l.ticket_id = :id and l.what = 'message' and l.xmin = taken.xmin)
+        """,
+        id=ticket_id,
+        than=than,
+        since=since,
+    )
+    return bool(found.scalar_one_or_none())
+
+
+async def first_answer(
+    tx: Transaction, ticket_id: UUID, since: dt.datetime, until: dt.datetime
+) -> tuple[UUID, dt.datetime] | None:
+    """The agent who was the first to write between two moments, and when."""
+    found = await tx.run(
+        "select created_by, created_at from threadesk.messages where ticket_id = :id and kind = 'message'"
+        " and author_role = 'agent' and created_at > :since and created_at < :until order by created_at limit 1",
+        id=ticket_id,
+        since=since,
+        until=until,
+    )
+    row = found.one_or_none()
+    return (row.created_by, row.created_at) if row else None
 
 
 async def serialise(tx: Transaction, *key: str) -> None:

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -60,18 +61,19 @@ async def template(postgres: str) -> str:
 @pytest.fixture
 async def empty_url(postgres: str) -> AsyncIterator[str]:
     """The URL of a database with nothing in it."""
-    async for url in _own_database(postgres, "template0"):
+    async with own_database(postgres, "template0") as url:
         yield url
 
 
 @pytest.fixture
 async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
     """The URL of a migrated, empty database."""
-    async for url in _own_database(postgres, template):
+    async with own_database(postgres, template) as url:
         yield url
 
 
-async def _own_database(postgres: str, template: str) -> AsyncIterator[str]:
+@asynccontextmanager
+async def own_database(postgres: str, template: str) -> AsyncIterator[str]:
     name = f"test_{secrets.token_hex(4)}"
     administrator = await asyncpg.connect(postgres)
     await administrator.execute(f"create database {name} template {template}")
@@ -89,6 +91,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    async with other_program(database_url) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def other_program(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """Another program's connection to the same database, with JSON decoded."""
     connection = await asyncpg.connect(database_url)
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
@@ -166,6 +174,12 @@ def transport() -> Transport:
 
 @pytest.fixture
 async def world(transport: Transport) -> AsyncIterator[World]:
+    async with open_world(transport) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_world(transport: Transport = "http") -> AsyncIterator[World]:
     async with Sandbox(MANIFEST, speed=SPEED) as sandbox:
         if transport == "socket":
             sandbox.deliver_over_sockets()

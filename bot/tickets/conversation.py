@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, assert_never, cast
 from uuid import UUID, uuid4
 
@@ -108,6 +110,12 @@ async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
 
 async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
     word, origin = await _word(tx, desk, message, author)
+    opening = await tickets.opening(tx, ticket.id)
+    if opening is not None and history.moment(message.ts) < opening.created_at:
+        # It stood there before the ticket, like what is imported with the message that opens one.
+        await tickets.append(tx, ticket.id, word, origin, "agent")
+        return
+    since = opening.created_at if opening else ticket.created_at
     overtaken = await tickets.answered_later(tx, ticket.id, history.moment(message.ts), "customer")
     await tickets.append(
         tx,
@@ -116,8 +124,21 @@ async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, aut
         origin,
         "agent",
         status=lifecycle.agent_replied(ticket, overtaken=overtaken),
-        assigned_to=lifecycle.taken_by(ticket, author.user_id),
+        assigned_to=await _taken_by(tx, ticket, author.user_id, history.moment(message.ts), since),
     )
+
+
+async def _taken_by(
+    tx: Transaction, ticket: Ticket, agent: UUID, at: dt.datetime, since: dt.datetime
+) -> Sequence[UUID] | None:
+    """Who has the ticket after a reply: the agent who wrote first takes it, also where the second was heard first.
+
+    `since`: what was written before that is no reply.
+    """
+    another = len(ticket.assigned_to) == 1 and agent not in ticket.assigned_to
+    if another and await tickets.taken_later(tx, ticket.id, at, since):
+        ticket = replace(ticket, assigned_to=())
+    return lifecycle.taken_by(ticket, agent)
 
 
 async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
@@ -131,9 +152,32 @@ async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, 
         tx, ticket.id, history.moment(message.ts), "agent"
     )
     status = lifecycle.customer_wrote(ticket, bare_thanks=thanks, overtaken=overtaken)
+    opening = await tickets.opening(tx, ticket.id) if relation(author, ticket) is Relation.REQUESTER else None
     new = await tickets.append(tx, ticket.id, word, origin, "customer", status=status)
     if new and ticket.not_a_ticket and status != "closed":
         await tickets.mark_not_a_ticket(tx, ticket.id, value=False)
+    if new and opening is not None and history.moment(message.ts) < opening.created_at:
+        await _begin_with(tx, ticket, opening, word, history.moment(message.ts))
+
+
+async def _begin_with(
+    tx: Transaction, ticket: Ticket, later: tickets.Recorded, word: history.Message, at: dt.datetime
+) -> None:
+    """The ticket begins with `word`, written `at`, not with the `later` message that was heard first.
+
+    What an agent wrote in between answers it.
+    """
+    await _reword(tx, ticket, cast("history.Message", later.word), word)
+    answer = await tickets.first_answer(tx, ticket.id, at, later.created_at)
+    if answer is None or ticket.status == "closed":
+        return
+    agent, answered_at = answer
+    taken = await _taken_by(tx, ticket, agent, answered_at, at)
+    status = lifecycle.agent_replied(ticket, overtaken=True) if ticket.status == "new" else ticket.status
+    await tx.act_as(agent, "agent")
+    await tickets.change(
+        tx, ticket.id, status=status, assigned_to=ticket.assigned_to if taken is None else tuple(taken)
+    )
 
 
 async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, first: Ticket) -> None:
@@ -153,7 +197,8 @@ async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, autho
 
 async def _direct(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
     await tickets.serialise(tx, message.channel, message.author)
-    latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel)
+    at = history.moment(message.ts)
+    latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel, at)
     if latest is not None and latest.ticket.status != "closed":
         await _join(tx, desk, message, author, latest.ticket)
         return
@@ -178,17 +223,17 @@ async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, auth
         await _keep(tx, message, awaits=message.ts)
         return
     await tickets.serialise(tx, message.channel, message.author)
-    latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel)
-    if latest is not None and _belongs_to(desk, message, latest):
+    at = history.moment(message.ts)
+    latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel, at)
+    if latest is not None and _belongs_to(desk, latest):
         await _join(tx, desk, message, author, latest.ticket)
     else:
         await _open_at_root(tx, desk, message, author, channel.triage_channel)
 
 
-def _belongs_to(desk: Desk, message: MessageArrived, latest: tickets.Latest) -> bool:
+def _belongs_to(desk: Desk, latest: tickets.Latest) -> bool:
     """Several messages by one person in a row, while no agent has answered, are one ticket."""
-    apart = abs(history.moment(message.ts) - latest.wrote_at)
-    return latest.ticket.status != "closed" and not latest.answered and apart <= desk.grouping
+    return latest.ticket.status != "closed" and not latest.answered and latest.apart <= desk.grouping
 
 
 async def _join(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
@@ -275,8 +320,13 @@ async def _import(
         await _in_turn(tx, message.channel, message.ts)
     first = next(one for one in messages if (one.team, one.author) == (requester.team_id, requester.slack_id))
     await _open(tx, desk, first, requester, triage_channel, root=root.ts, ticket_id=ticket_id)
+    # What was written after the message that opens the ticket only waited for it to be heard.
     for message in messages:
-        await _import_one(tx, desk, message, ticket_id, triage_channel)
+        if history.moment(message.ts) <= history.moment(first.ts):
+            await _import_one(tx, desk, message, ticket_id, triage_channel)
+        else:
+            author = await people.meet(tx, message.team, message.author)
+            await _in_thread(tx, desk, message, author, ticket_id, "customer")
     for arrived in thread:
         if not isinstance(arrived, MessageArrived):
             await take_in(tx, desk, arrived)
@@ -357,7 +407,8 @@ async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
     await _in_turn(tx, deletion.channel, deletion.ts)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
     if one is None:
-        await _leave(tx, deletion, "deleted")
+        # A root that was buried while it had replies is deleted once more with the last of them.
+        await _leave(tx, deletion, f"deleted {deletion.at}")
         return
     before = cast("history.Message", one.word)
     after = history.deleted(before, history.moment(deletion.at))
@@ -372,21 +423,31 @@ async def _replace(
     after: history.Message,
     source: Mapping[str, Any] | None,
 ) -> None:
-    """Writes a new version of a message, and lets title and description follow where they are its words."""
+    """Writes a new version of a message, which title and description follow where they are its words."""
     author = UUID(before["created_by"]) if before["created_by"] else None
     await tx.act_as(author, "agent" if one.author_role == "agent" else "customer")
     await tickets.rewrite(tx, one, after, source)
     if one.kind == "note":
         return
-    ticket = await tickets.by_id(tx, one.ticket_id)
-    assert ticket is not None
-    said = {before["content"], *(version["content"] for version in before.get("earlier", []))}
-    files = [file["name"] for file in before["attachments"]]
+    opening = await tickets.opening(tx, one.ticket_id)
+    if opening is not None and opening.message_id == one.message_id:
+        ticket = await tickets.by_id(tx, one.ticket_id)
+        assert ticket is not None
+        await _reword(tx, ticket, before, after)
+
+
+async def _reword(tx: Transaction, ticket: Ticket, before: history.Message, after: history.Message) -> None:
+    """Lets title and description follow where they are the words of `before`, from now on those of `after`."""
     changed = {}
-    if ticket.description in said:
+    if ticket.description == before["content"]:
         changed["description"] = after["content"]
-        if ticket.title in {text.title_from(words, files) for words in said}:
-            gone = "deleted_at" in after
-            changed["title"] = "(deleted)" if gone else text.title_from(after["content"], files)
+        if ticket.title == _title(before):
+            changed["title"] = _title(after)
     if changed:
         await tickets.change(tx, ticket.id, **changed)
+
+
+def _title(message: history.Message) -> str:
+    if "deleted_at" in message:
+        return "(deleted)"
+    return text.title_from(message["content"], [file["name"] for file in message["attachments"]])

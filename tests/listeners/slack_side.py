@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.sandbox import Channel, Message, Person
+from bot.sandbox import Channel, Message, Person, Sandbox
 from bot.sandbox.delivery import Delivery
 from tests.conftest import Office
 
@@ -47,14 +47,18 @@ def concerns(delivery: Delivery, message: Message) -> bool:
 
 @asynccontextmanager
 async def held_back(office: Office) -> AsyncIterator[None]:
-    """Slack's events of what happens meanwhile do not reach the desk: the test delivers them, in its own order.
+    """Slack's events of what happens meanwhile do not reach the desk: the test delivers them, in its own order."""
+    async with heard_by_nobody(office.sandbox):
+        yield
 
-    They pass for acknowledged, so that no later attempt of Slack's mends what the order has broken.
-    """
-    outbox = office.sandbox.slack.outbox
+
+@asynccontextmanager
+async def heard_by_nobody(sandbox: Sandbox) -> AsyncIterator[None]:
+    """Events pass for acknowledged, so that no later attempt of Slack's mends what a test's own order has broken."""
+    outbox = sandbox.slack.outbox
     usual, outbox.carrier = outbox.carrier, Elsewhere()
     yield
-    await office.sandbox.settled()
+    await sandbox.settled()
     outbox.carrier = usual
 
 

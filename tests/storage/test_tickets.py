@@ -225,8 +225,9 @@ async def test_what_was_recorded_of_a_slack_message(database: Database) -> None:
         word = said("Look: <@U1>", ada)
         source = {"text": "Look: <@U1>", "unresolved": True}
         await tickets.append(tx, ticket_id, word, Origin("C", "1.0", "customer", source), "customer")
+        at = dt.datetime.fromisoformat(word["created_at"])
         known = await tickets.recorded(tx, "C", "1.0")
-        assert known == Recorded(UUID(word["id"]), ticket_id, "message", "customer", "customer", source, word)
+        assert known == Recorded(UUID(word["id"]), ticket_id, "message", at, "customer", "customer", source, word)
         assert await tickets.by_message_id(tx, UUID(word["id"])) == known
         assert await tickets.unread_names(tx, ticket_id) == [known]
         assert await tickets.is_known(tx, "C", "1.0")
@@ -252,10 +253,13 @@ async def test_who_waits_for_whom(database: Database) -> None:
         assert (newest.content, newest.created_by) == ("Hello!", grace.user_id)
         assert await tickets.answered_later(tx, ticket_id, NOW, "agent")
         assert not await tickets.answered_later(tx, ticket_id, NOW + dt.timedelta(seconds=3), "agent")
-        latest = await tickets.latest_of_requester(tx, "T-GLOBEX", "U-ADA", "C-HELP")
+        at = NOW + dt.timedelta(seconds=5)
+        latest = await tickets.latest_of_requester(tx, "T-GLOBEX", "U-ADA", "C-HELP", at)
         assert latest is not None
-        assert (latest.ticket.id, latest.wrote_at) == (ticket_id, NOW + dt.timedelta(seconds=2))
-        assert latest.answered
+        assert (latest.ticket.id, latest.apart, latest.answered) == (ticket_id, dt.timedelta(seconds=3), True)
+        latest = await tickets.latest_of_requester(tx, "T-GLOBEX", "U-ADA", "C-HELP", NOW + dt.timedelta(seconds=3))
+        assert latest is not None
+        assert (latest.apart, latest.answered) == (dt.timedelta(seconds=1), False)
 
 
 async def test_a_submission_acts_once(database: Database) -> None:
