@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import json
 import logging
 import signal
@@ -22,10 +23,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import listeners
 from bot.delivery import directory, triage
+from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, patient_client
+from bot.listeners import messages
 from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.tickets import text
@@ -110,6 +113,7 @@ class Running:
     services: Services
     port: int
     stop: asyncio.Event
+    catch_up: CatchUp
 
 
 async def run(settings: Settings, *, migrating: bool = True, clock: Callable[[], dt.datetime] = now) -> None:
@@ -136,20 +140,22 @@ async def running(
             services = await introduce(settings, database, clock)
         stop = asyncio.Event()
         # Left in reverse: first no more requests are taken, then what is under way is finished.
-        async with _working(services, stop), _serving(settings, services) as port:
-            yield Running(services, port, stop)
+        async with _working(services, stop) as catch_up, _serving(settings, services) as port:
+            yield Running(services, port, stop, catch_up)
 
 
 @asynccontextmanager
-async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Courier and clock at work. Where one of them fails, `stop` is set, and the failure raised at the end."""
+async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
+    """Courier, clock and catch-up at work. Where one fails, `stop` is set, and the failure raised at the end."""
     courier, due = Courier(services), Clock(services)
-    work = [asyncio.create_task(courier.run()), asyncio.create_task(due.run())]
+    catch_up = CatchUp(services, functools.partial(messages.heard, services))
+    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())
     try:
-        yield
+        yield catch_up
     finally:
+        catch_up.stop()
         due.stop()
         courier.stop()
         await asyncio.gather(*work)

@@ -75,12 +75,16 @@ class NewTicket:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a message was written: Slack's (channel, ts), on which side of the ticket, and what Slack sent."""
+    """Where a message was written: Slack's (channel, ts), on which side of the ticket, and what Slack sent.
+
+    `thread_ts`: the root of its thread, its own ts for one at top level.
+    """
 
     channel: str | None
     ts: str | None
     side: Side | None
     source: Mapping[str, Any] | None
+    thread_ts: str | None = None
 
 
 def word_of(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,9 +293,10 @@ async def _append(
         f"""
         with identity as (
           insert into threadesk.messages
-            (message_id, ticket_id, kind, created_at, created_by, author_role, channel, ts, side, source, deleted)
+            (message_id, ticket_id, kind, created_at, created_by, author_role, channel, ts, thread_ts, side, source,
+             deleted)
           values (cast(:message_id as uuid), :id, '{kind}', cast(:at as timestamptz), cast(:author as uuid), :role,
-            :channel, :ts, :side, cast(:source as jsonb), cast(:deleted as boolean))
+            :channel, :ts, :thread_ts, :side, cast(:source as jsonb), cast(:deleted as boolean))
           on conflict do nothing returning 1
         )
         {update} where id = :id and exists (select from identity)
@@ -303,6 +308,7 @@ async def _append(
         role=role,
         channel=origin.channel,
         ts=origin.ts,
+        thread_ts=origin.thread_ts,
         side=origin.side,
         source=None if origin.source is None else json.dumps(origin.source),
         deleted="deleted_at" in word,
