@@ -155,13 +155,17 @@ class CatchUp:
         async with services.transaction() as tx:
             await catch_up.begin(tx)
             conversations = await catch_up.conversations(tx, services.desk.reopening)
-        for conversation in conversations:
-            lease = Lease(conversation.channel, self._reader)
-            async with services.transaction() as tx:
-                claimed = await catch_up.claim(tx, lease, before=before, seconds=LEASE_SECONDS)
-            if claimed:
-                report.channels += 1
-                await self._serve(lease, conversation, report)
+        try:
+            for conversation in conversations:
+                lease = Lease(conversation.channel, self._reader)
+                async with services.transaction() as tx:
+                    claimed = await catch_up.claim(tx, lease, before=before, seconds=LEASE_SECONDS)
+                if claimed:
+                    report.channels += 1
+                    await self._serve(lease, conversation, report)
+        except _Stopped:
+            await self._complete(report)
+            raise
         await self._complete(report)
         return report
 
@@ -215,8 +219,8 @@ class CatchUp:
             # Before Slack is asked: what is known by now, Slack must show.
             known = await catch_up.known(tx, channel, oldest)
             in_threads = await catch_up.threads(tx, channel, oldest)
-        listed = await self._pages(lease, report, "conversations.history", oldest=oldest, inclusive=True)
-        read = Read(conversation, self._services.desk, read_to, known, listed)
+        listed, whole = await self._pages(lease, report, "conversations.history", oldest=oldest, inclusive=True)
+        read = Read(conversation, self._services.desk, read_to, known, listed, whole)
         async with self._services.transaction() as tx:
             before = await catch_up.read_threads(tx, channel, read.threads)
             of_tickets = await catch_up.ticket_threads(tx, channel, list(read.threads))
@@ -228,14 +232,17 @@ class CatchUp:
 
     async def _read_thread(self, lease: Lease, report: Report, read: Read, root: str) -> None:
         try:
-            replies = await self._pages(lease, report, "conversations.replies", ts=root)
+            replies, whole = await self._pages(lease, report, "conversations.replies", ts=root)
         except SlackRefused as refused:
             if refused.error != "thread_not_found":
                 raise
-            replies = []
-        read.add_thread(root, replies)
+            replies, whole = [], True
+        read.add_thread(root, replies, whole=whole)
 
-    async def _pages(self, lease: Lease, report: Report, method: str, **arguments: Any) -> list[dict[str, Any]]:
+    async def _pages(
+        self, lease: Lease, report: Report, method: str, **arguments: Any
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """All that Slack shows, and whether that is all there is."""
         found: list[dict[str, Any]] = []
         cursor = ""
         while True:
@@ -245,7 +252,7 @@ class CatchUp:
             found += answer["messages"]
             cursor = (answer.get("response_metadata") or {}).get("next_cursor", "")
             if not cursor:
-                return found
+                return found, not answer.get("has_more")
 
     async def _call(self, lease: Lease, report: Report, method: str, **arguments: Any) -> dict[str, Any]:
         """Slack's answer, asked for within what Slack allows. SlackRefused; Unclear after some tries."""

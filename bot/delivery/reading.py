@@ -32,7 +32,8 @@ class Event:
 class Read:
     """A conversation as Slack shows it up to `read_to` (a Slack ts), and what was known of it before Slack was asked.
 
-    `messages`: by ts; of threads, those of the roots in `complete`. `threads`: what Slack says of each thread.
+    `whole`: Slack has shown all that there is. `messages`: by ts; of threads, those of the roots in `complete`.
+    `threads`: what Slack says of each thread.
     """
 
     conversation: Conversation
@@ -40,6 +41,7 @@ class Read:
     read_to: str
     known: Mapping[str, Known]
     listed: Iterable[Mapping[str, Any]]
+    whole: bool
     messages: dict[str, Mapping[str, Any]] = field(init=False)
     threads: dict[str, Thread] = field(init=False)
     complete: set[str] = field(init=False, default_factory=set)
@@ -56,8 +58,9 @@ class Read:
     def channel(self) -> str:
         return self.conversation.channel
 
-    def add_thread(self, root: str, messages: Iterable[Mapping[str, Any]]) -> None:
-        self.complete.add(root)
+    def add_thread(self, root: str, messages: Iterable[Mapping[str, Any]], *, whole: bool) -> None:
+        if whole:
+            self.complete.add(root)
         self.messages |= {message["ts"]: message for message in messages if message["ts"] not in self.messages}
 
 
@@ -163,7 +166,7 @@ def _absent(read: Read) -> list[Known]:
         if not one.deleted
         and ts not in read.messages
         and ts <= read.read_to
-        and (one.thread_ts == ts or one.thread_ts in read.complete)
+        and ((read.whole and one.thread_ts == ts) or one.thread_ts in read.complete)
         and one.team in oldest
         and oldest[one.team] < ts
     ]

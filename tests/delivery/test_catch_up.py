@@ -78,16 +78,16 @@ async def test_a_desk_that_was_closed_reads_back_what_it_missed(
         private = await world.bob.dm("Can I ask you something?")
         await office.at_rest()
         card = office.card(1)
-    await world.bob.post(world.help, "The import fails too")
-    await world.ada.post(world.help, "It is urgent", thread_ts=root.ts)
-    await world.linus.post(world.triage, "The nightly job again", thread_ts=card.ts)
-    await world.ada.edit(detail, "With 10,000 rows")
-    await world.ada.delete(wrong)
-    await world.ada.post(world.help, "See the log", thread_ts=root.ts, files=[("crash.log", "text/plain", b"x")])
-    await world.ada.post(world.help, "Anybody else?", thread_ts=root.ts, broadcast=True)
-    await world.bob.dm("It is about the invoice")
-    await world.sandbox.settled()
-    world.clock.advance(minutes=2)
+    async with lost(office):
+        await world.bob.post(world.help, "The import fails too")
+        await world.ada.post(world.help, "It is urgent", thread_ts=root.ts)
+        await world.linus.post(world.triage, "The nightly job again", thread_ts=card.ts)
+        await world.ada.edit(detail, "With 10,000 rows")
+        await world.ada.delete(wrong)
+        await world.ada.post(world.help, "See the log", thread_ts=root.ts, files=[("crash.log", "text/plain", b"x")])
+        await world.ada.post(world.help, "Anybody else?", thread_ts=root.ts, broadcast=True)
+        await world.bob.dm("It is about the invoice")
+    world.clock.advance(minutes=1)
 
     async with open_office(world, database_url, sql) as office:
         async with asyncio.timeout(20):
