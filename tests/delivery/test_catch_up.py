@@ -16,7 +16,7 @@ import pytest
 from bot.delivery import catch_up
 from bot.delivery.catch_up import CatchUp, Report
 from bot.listeners import messages
-from bot.sandbox import Message
+from bot.sandbox import Channel, Message
 from tests.conftest import Office, World, open_office
 from tests.listeners.slack_side import deliver, events_about, held_back, private_answers, send
 
@@ -48,6 +48,13 @@ async def opened(office: Office, text: str = "The export fails") -> Message:
     root = await office.world.ada.post(office.world.help, text)
     await office.at_rest()
     return root
+
+
+async def not_read_for_a_day(office: Office) -> None:
+    await office.sql.execute(
+        "insert into threadesk.readings (channel, read_to) select id, now() - interval '1 day' from threadesk.channels"
+        " on conflict (channel) do update set read_to = excluded.read_to"
+    )
 
 
 def calls(office: Office, since: int = 0) -> list[tuple[str, str]]:
@@ -213,8 +220,9 @@ async def test_a_command_is_carried_out_once_and_answered(office: Office) -> Non
     assert any("No ticket #99" in one for one in private_answers(world.triage, world.linus))
     assert await office.said(2) == ["please help with the import"]
     await deliver(office, *live)
+    since = len(office.sandbox.calls)
     assert (await read(office)).messages == 0
-    await office.at_rest()
+    assert REPLIES not in dict(calls(office, since)), "its newest reply is no ticket's message, and was read before"
     assert len(private_answers(world.triage, world.linus)) == 1
     assert await office.said(1) == ["The export fails"]
 
@@ -247,41 +255,47 @@ async def test_what_was_said_before_the_channel_was_chosen_is_not_imported(
         async with lost(office):
             await world.ada.post(world.help, "Still the old matter", thread_ts=old.ts)
             await world.bob.post(world.help, "A new matter")
+        # As of a channel that was served before, and then not.
+        await not_read_for_a_day(office)
         await read(office)
         assert await numbers(office) == [1]
         assert await office.said() == ["A new matter"]
 
 
+def hide(channel: Channel, *hidden: Message) -> None:
+    """As retention does: without a word, with the threads below."""
+    for message in hidden:
+        for reply in [*channel.replies(message.ts)]:
+            channel.drop(reply)
+        channel.drop(message)
+
+
 async def test_retention_is_no_deletion(office: Office) -> None:
-    """Each company's retention hides its own oldest messages: https://slack.com/help/articles/115004152843"""
+    """Each company's settings hide its own oldest messages: https://slack.com/help/articles/115004152843"""
     world = office.world
-    first = await opened(office, "The oldest")
-    bobs = await world.bob.post(world.help, "By Globex too")
+    acmes = await world.ben.post(world.help, "By Acme, which keeps everything")
+    await office.at_rest()
+    oldest = [await opened(office, text) for text in ("By Globex", "By Globex too")]
+    kept = await opened(office, "Younger")
+    async with lost(office):
+        hide(world.help, *oldest)
+    assert (await read(office)).recovered == {}
+    assert [await office.said(number) for number in (2, 3)] == [["By Globex"], ["By Globex too"]]
+    async with lost(office):
+        hide(world.help, acmes, kept)
+    assert (await read(office)).recovered == {}, "nothing of Slack's is left"
+
+
+async def test_what_is_gone_between_messages_that_are_shown_was_deleted(office: Office) -> None:
+    world = office.world
+    roots = [await opened(office, text) for text in ("One", "Two", "Three")]
+    await world.ada.post(world.help, "More of it", thread_ts=roots[1].ts)
     await office.at_rest()
     async with lost(office):
-        await world.ben.post(world.help, "By Acme, which keeps everything")
-    assert (await read(office)).messages == 1
-    async with lost(office):
-        for message in (first, bobs):
-            for reply in [*world.help.replies(message.ts)]:
-                world.help.drop(reply)
-            world.help.drop(message)
-        kept = await world.ada.post(world.help, "The newest")
-    report = await read(office)
-    assert (report.messages, report.deletions) == (1, 0)
-    assert [await office.said(number) for number in (1, 2)] == [["The oldest"], ["By Globex too"]]
-
-    async with lost(office):
-        for reply in [*world.help.replies(kept.ts)]:
-            world.help.drop(reply)
-    async with lost(office):
-        later = await world.ada.post(world.help, "Newer still")
-    await read(office)
-    async with lost(office):
-        for reply in [*world.help.replies(later.ts)]:
-            world.help.drop(reply)
-        world.help.drop(later)
-    assert (await read(office)).deletions == 1, "older messages of Globex are shown, and this one is not"
+        hide(world.help, roots[1])
+    assert (await read(office)).deletions == 2
+    assert [await office.said(number) for number in (1, 2, 3)] == [["One"], ["", ""], ["Three"]]
+    assert (await read(office)).deletions == 0
 
 
 async def test_reading_pauses_when_slack_says_so_and_completes(office: Office) -> None:
@@ -359,7 +373,8 @@ async def test_a_message_at_which_the_desk_fails_holds_back_no_other(office: Off
     world.clock.advance(minutes=2)
     assert (await CatchUp(services, take_in).run_once()).messages == 2
     await office.sql.execute("update threadesk.readings set leased_until = '-infinity'")
-    assert (await read(office)).messages == 1, "the channel was not read past it"
+    again = CatchUp(services, functools.partial(messages.heard, services))
+    assert (await again.run_once()).messages == 1, "the channel was not read past it"
     assert [await office.said(number) for number in (1, 2, 3)] == [["One"], ["Three"], ["Two, which breaks the desk"]]
 
 
@@ -368,16 +383,28 @@ async def test_what_may_be_on_its_way_as_an_event_is_left_to_it(office: Office) 
         await office.world.ada.post(office.world.help, "Just now")
     services = replace(office.running.services, now=lambda: dt.datetime.now(dt.UTC) - dt.timedelta(seconds=5))
     young = CatchUp(services, functools.partial(messages.heard, services))
-    await office.sql.execute("update threadesk.readings set read_to = read_to - interval '1 day'")
-    assert (await young.run_once()).messages == 0
+    await not_read_for_a_day(office)
+    report = await young.run_once()
+    assert (report.channels, report.messages) == (2, 0)
     assert (await read(office)).messages == 1
 
 
-async def test_events_that_failed_are_read_back_when_the_database_is_back(office: Office) -> None:
-    world = office.world
+async def test_events_that_failed_are_read_back_when_the_database_is_back(office: Office, postgres: str) -> None:
     async with held_back(office):
-        await world.ada.post(world.help, "The export fails")
-    office.running.services.gap.set()
+        root = await office.world.ada.post(office.world.help, "The export fails")
+        (event,) = await events_about(office, root)
+    name = await office.sql.fetchval("select current_database()")
+    mine = await office.sql.fetchval("select pg_backend_pid()")
+    administrator = await asyncpg.connect(postgres)
+    try:
+        await administrator.execute(f"alter database {name} allow_connections false")
+        await administrator.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> $2", name, mine
+        )
+        assert await send(office, event.parcel.body) == 500
+    finally:
+        await administrator.execute(f"alter database {name} allow_connections true")
+        await administrator.close()
     async with asyncio.timeout(20):
         while not await numbers(office):  # noqa: ASYNC110 - nobody says when
             await asyncio.sleep(0.02)
