@@ -308,16 +308,23 @@ class CatchUp:
                     raise _Lost
             if self._stopping.is_set():
                 raise _Stopped
+            if not await self._taken(event, lease.channel):
+                failed.append(event)
+        return failed
+
+    async def _taken(self, event: Event, channel: str) -> bool:
+        """Whether the desk could take the event in; one that fails is tried again at once, as Slack does."""
+        for _ in range(2):
             try:
                 await self._take_in(event.payload)
             except DatabaseAway:
                 raise
             except Exception:
                 # Whatever is wrong with one message must not hold back the others.
-                reference = secrets.token_hex(4)
-                log.exception("a message could not be read back", reference=reference, channel=lease.channel)
-                failed.append(event)
-        return failed
+                log.exception("a message could not be read back", reference=secrets.token_hex(4), channel=channel)
+            else:
+                return True
+        return False
 
     async def _count(self, tx: Transaction, read: Read, taken: Iterable[Event], report: Report) -> None:
         """What has come into tickets: an agent's message that opens nothing, for one, was not missed."""
