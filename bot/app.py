@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,11 +20,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import listeners
 from bot.delivery import directory, triage
+from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, patient_client
-from bot.listeners import http
+from bot.listeners import http, messages
 from bot.listeners.socket import SocketMode
 from bot.services import Services
 from bot.settings import Settings, SettingsError
@@ -106,6 +108,7 @@ class Running:
     services: Services
     port: int
     stop: asyncio.Event
+    catch_up: CatchUp
 
 
 async def run(settings: Settings, *, migrating: bool = True, clock: Callable[[], dt.datetime] = now) -> None:
@@ -132,20 +135,22 @@ async def running(
             services = await introduce(settings, database, clock)
         stop = asyncio.Event()
         # Left in reverse: first no more requests are taken, then what is under way is finished.
-        async with _working(services, stop), _listening(settings, services, stop) as port:
-            yield Running(services, port, stop)
+        async with _working(services, stop) as catch_up, _listening(settings, services, stop) as port:
+            yield Running(services, port, stop, catch_up)
 
 
 @asynccontextmanager
-async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Courier and clock at work. Where one of them fails, `stop` is set, and the failure raised at the end."""
+async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
+    """Courier, clock and catch-up at work. Where one fails, `stop` is set, and the failure raised at the end."""
     courier, due = Courier(services), Clock(services)
-    work = [asyncio.create_task(courier.run()), asyncio.create_task(due.run())]
+    catch_up = CatchUp(services, functools.partial(messages.heard, services))
+    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())
     try:
-        yield
+        yield catch_up
     finally:
+        catch_up.stop()
         due.stop()
         courier.stop()
         await asyncio.gather(*work)
@@ -256,7 +261,7 @@ async def _listening(settings: Settings, services: Services, stop: asyncio.Event
             yield port
         return
     slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
-    sockets = SocketMode(bolt, slack, settings.socket_connections, on_failure=stop.set)
+    sockets = SocketMode(bolt, slack, settings.socket_connections, on_gap=services.gap.set, on_failure=stop.set)
     async with _serving(settings, http.web_app(services, connected=lambda: sockets.connected)) as port:
         await _connect(settings, sockets)
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -20,7 +21,8 @@ ANSWER_SECONDS = 2.5
 class Services:
     """`slack` never repeats a call by itself. `now` is the one Clock. `pace`: seconds between posts in a channel.
 
-    `call_seconds`: how long a call of the courier's may take.
+    `call_seconds`: how long a call of the courier's may take. `gap`: set by whoever notices that events of Slack's may
+    have been lost; what was said is then read back.
     """
 
     database: Database
@@ -29,6 +31,7 @@ class Services:
     now: Callable[[], dt.datetime]
     pace: float
     call_seconds: float
+    gap: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -75,12 +75,16 @@ class NewTicket:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a message was written: Slack's (channel, ts), on which side of the ticket, and what Slack sent."""
+    """Where a message was written: Slack's (channel, ts), on which side of the ticket, and what Slack sent.
+
+    `thread_ts`: the root of its thread, its own ts for one at top level.
+    """
 
     channel: str | None
     ts: str | None
     side: Side | None
     source: Mapping[str, Any] | None
+    thread_ts: str | None = None
 
 
 def word_of(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,9 +296,10 @@ async def _append(
         f"""
         with acting as materialized ({ACTING}), identity as (
           insert into threadesk.messages
-            (message_id, ticket_id, kind, created_at, created_by, author_role, channel, ts, side, source, deleted)
+            (message_id, ticket_id, kind, created_at, created_by, author_role, channel, ts, thread_ts, side, source,
+             deleted)
           select cast(:message_id as uuid), :id, '{kind}', cast(:at as timestamptz), cast(:author as uuid), :role,
-            :channel, :ts, :side, cast(:source as jsonb), cast(:deleted as boolean)
+            :channel, :ts, :thread_ts, :side, cast(:source as jsonb), cast(:deleted as boolean)
           from acting on conflict do nothing returning 1
         )
         {update} where id = :id and exists (select from identity)
@@ -306,6 +311,7 @@ async def _append(
         role=role,
         channel=origin.channel,
         ts=origin.ts,
+        thread_ts=origin.thread_ts,
         side=origin.side,
         source=None if origin.source is None else json.dumps(origin.source),
         deleted="deleted_at" in word,

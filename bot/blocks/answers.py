@@ -33,7 +33,7 @@ from bot.blocks.surface import Message, clip, date, escape, message, one_line, w
 from bot.blocks.surface import link as linked
 from bot.tickets.grammar import VERBS, Verb
 from bot.tickets.listing import PAGE, Shown
-from bot.tickets.views import Row
+from bot.tickets.views import Recovered, Row
 from storage.tickets import AuthorRole, Ticket, Written
 
 #: Of a ticket in full, the newest part: so many entries, so many characters of each, so many of all.
@@ -41,6 +41,8 @@ MESSAGES = (20, 1_200, 5_000)
 NOTES = (8, 500, 1_200)
 FIELDS, FIELD = 10, 120
 DESCRIPTION = 800
+#: Conversations that are named where something was read back.
+LISTED = 30
 UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
 
 
@@ -191,3 +193,22 @@ def agent_left(slack_id: str, returned: Sequence[Ticket]) -> Message:
     """Said in triage when an agent left it: which tickets are unassigned, or one fewer's, now."""
     listed = some([f"#{ticket.number} {clip(escape(title_of(ticket.title)), 80)}" for ticket in returned], most=20)
     return sentence(f"{mention(slack_id)} has left this channel and is no longer on these tickets: {listed}")
+
+
+def read_back(missed: Sequence[Recovered]) -> Message:
+    """Said in triage after events did not reach the desk: how much it has read back, and what cannot be."""
+    listed = "\n".join(f"• {_where(one)}: {_how_much(one)}" for one in missed[:LISTED])
+    more = f"\n• and {len(missed) - LISTED:,} more conversations" if len(missed) > LISTED else ""
+    return sentence(
+        f"Slack did not tell the desk everything for a while. It has read back what it missed:\n{listed}{more}\n"
+        "Reactions and presses of buttons cannot be read back. Where one of them did nothing, please repeat it."
+    )
+
+
+def _where(one: Recovered) -> str:
+    return f"<#{one.channel}>" if one.channel else "a direct message conversation"
+
+
+def _how_much(one: Recovered) -> str:
+    counts = ((one.messages, "message"), (one.edits, "edit"), (one.deletions, "deletion"))
+    return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts if count)

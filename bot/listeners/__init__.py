@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.listeners import buttons, commands, errors, forms, membership, mentions, messages
+from bot.listeners import buttons, commands, errors, forms, gaps, membership, mentions, messages
 from bot.services import Services
 
 
 def register(app: AsyncApp, services: Services) -> None:
     app.error(errors.answer(services))
+    gaps.register(app, services)
     mentions.register(app, services)
     membership.register(app, services)  # before `messages`: a channel that is made public says so in a message
     messages.register(app, services)

@@ -37,6 +37,9 @@ def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
     async def answer_error(error: Exception, body: Mapping[str, Any], respond: AsyncRespond) -> BoltResponse:
         if body.get("type") == "event_callback":
             _sentence(error)
+            if isinstance(error, DatabaseAway):
+                # Slack sends the event again for about six minutes, which may not be enough.
+                services.gap.set()
             return BoltResponse(status=500, body="")
         if body.get("type") == "view_submission":
             return _form(error, body["view"])

@@ -43,7 +43,7 @@ async def obey(services: Services, event: Mapping[str, Any], said: str) -> None:
 
 
 def _key(event: Mapping[str, Any]) -> str:
-    return f"mention:{event['channel']}:{event['ts']}"
+    return text.mention_key(event["channel"], event["ts"])
 
 
 async def _tell(tx: Transaction, event: Mapping[str, Any], answer: Message) -> None:

@@ -16,14 +16,22 @@ from bot.tickets.arrivals import MessageArrived
 def register(app: AsyncApp, services: Services) -> None:
     @app.event("message")
     async def take_in(event: Mapping[str, Any]) -> None:
-        arrived = payloads.arrived(event, services.desk)
-        if arrived is None:
-            return
-        said = text.first_mention(arrived.text, services.desk.bot_user) if isinstance(arrived, MessageArrived) else None
-        if said is None:
-            async with services.transaction() as tx:
-                await conversation.take_in(tx, services.desk, arrived)
-        elif arrived.direct:
-            # Elsewhere a message that begins with the mention of the desk arrives as `app_mention` too:
-            # https://docs.slack.dev/reference/events/app_mention
-            await mentions.obey(services, event, said)
+        # Outside DMs a message that begins with the mention of the desk arrives as `app_mention` too:
+        # https://docs.slack.dev/reference/events/app_mention
+        await heard(services, event, mentions_too=event.get("channel_type") == "im")
+
+
+async def heard(services: Services, event: Mapping[str, Any], *, mentions_too: bool = True) -> None:
+    """Takes in what a `message` event says, whether Slack has sent it or it was read back.
+
+    `mentions_too`: also one that begins with the mention of the desk.
+    """
+    arrived = payloads.arrived(event, services.desk)
+    if arrived is None:
+        return
+    said = text.first_mention(arrived.text, services.desk.bot_user) if isinstance(arrived, MessageArrived) else None
+    if said is None:
+        async with services.transaction() as tx:
+            await conversation.take_in(tx, services.desk, arrived)
+    elif mentions_too:
+        await mentions.obey(services, event, said)

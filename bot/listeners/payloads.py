@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.delivery.directory import file_of
+from bot.delivery.reading import READ_BACK
 from bot.tickets.arrivals import Arrived, MessageArrived, MessageDeleted, MessageEdited
 from bot.tickets.desk import Desk
 from bot.tickets.text import first_mention
@@ -65,4 +66,11 @@ def _changed(event: Mapping[str, Any], desk: Desk, *, direct: bool) -> Arrived |
     words = str(now.get("text") or "")
     # A request that began with the desk's mention was recorded without it.
     words = first_mention(words, desk.bot_user) or words
-    return MessageEdited(channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]), text=words)
+    return MessageEdited(
+        channel=event["channel"],
+        ts=now["ts"],
+        direct=direct,
+        at=str(event["ts"]),
+        text=words,
+        to_the_second=READ_BACK in event,
+    )

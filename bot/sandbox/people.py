@@ -79,7 +79,7 @@ class Person(Account):
             raise CannotDo("People can only edit their own messages.", HELP_EDITING)
         worded = Message(message.ts, message.channel, "", self)
         self._word(worded, text, raw=raw)
-        edited = {"user": self.id, "ts": self.slack.workspace.next_ts()}
+        edited = {"user": self.id, "ts": f"{unix_now()}.000000"}
         posting.change(self.slack, message, text=worded.text, blocks=worded.blocks, edited=edited)
 
     async def delete(self, message: Message) -> None:

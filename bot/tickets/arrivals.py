@@ -42,7 +42,10 @@ class MessageArrived(BaseModel):
 
 
 class MessageEdited(BaseModel):
-    """`at`: the event's own Slack timestamp; `edited.ts` has whole seconds only, too coarse to order two edits."""
+    """`at`: the event's own Slack timestamp; `edited.ts` has whole seconds only, too coarse to order two edits.
+
+    `to_the_second`: it was read back, and `at` is `edited.ts` after all.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,6 +55,7 @@ class MessageEdited(BaseModel):
     direct: bool = False
     at: str
     text: str
+    to_the_second: bool = False
 
 
 class MessageDeleted(BaseModel):

@@ -105,7 +105,8 @@ async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
         created_at=history.timestamp(history.moment(message.ts)),
         created_by=str(author.user_id),
     )
-    await tickets.append_note(tx, ticket.id, note, Origin(message.channel, message.ts, "triage", source))
+    origin = Origin(message.channel, message.ts, "triage", source, message.thread_ts)
+    await tickets.append_note(tx, ticket.id, note, origin)
 
 
 async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
@@ -358,7 +359,7 @@ async def _word(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
         author.user_id,
         [attachment(file) for file in message.files],
     )
-    return word, Origin(message.channel, message.ts, "customer", source)
+    return word, Origin(message.channel, message.ts, "customer", source, message.thread_ts or message.ts)
 
 
 def attachment(file: File) -> history.Attachment:
@@ -393,7 +394,7 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
         return
     before = cast("history.Message", one.word)
     content, source = await _words(tx, edit.text)
-    after = history.edited(before, content, history.moment(edit.at))
+    after = history.edited(before, content, history.moment(edit.at), to_the_second=edit.to_the_second)
     if after == before:
         return
     if after["content"] == content:

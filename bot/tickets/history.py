@@ -6,12 +6,13 @@ in the same value. Nothing here changes its arguments. Words are kept as given: 
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NotRequired, TypedDict
 from uuid import UUID, uuid5
 
 # Part of every message id already kept: never change it.
 _MESSAGES = UUID("5f0c1c1e-9a55-4c1b-8b1e-6d3a2c7f4e10")
+_END_OF_SECOND = 999_999
 _SLACK_TS = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,6}))?")
 
 
@@ -102,19 +103,35 @@ def fresh(
     )
 
 
-def edited(message: Message, content: str, at: datetime) -> Message:
+def edited(message: Message, content: str, at: datetime, *, to_the_second: bool = False) -> Message:
     """The message after an edit that began at `at`; a deleted message stays as it is.
 
     An older edit that arrives late takes its place in `earlier`. Two edits of one moment cannot be told
     apart by time, so the one whose words sort last counts, in whichever order they came. `at` counts as
     no earlier than the message: Slack's `edited.ts` is in whole seconds.
+
+    `to_the_second`: only the second of the edit is known, as what Slack keeps of a message tells it. It is dated
+    at the second's end, and is nothing beside the same edit with its exact time, whichever comes first.
     """
     if "deleted_at" in message:
         return message
-    began = max(timestamp(at), message["created_at"])
     original, edits = _versions(message)
-    edits[began] = max(content, edits.get(began, content))
+    same = [datetime.fromisoformat(began) for began, words in edits.items() if words == content]
+    if to_the_second:
+        at = at.replace(microsecond=_END_OF_SECOND)
+        if any(_told_of(began, at) for began in same):
+            return message
+    for began in same:
+        if began.microsecond == _END_OF_SECOND and _told_of(at, began):
+            del edits[timestamp(began)]
+    began_at = max(timestamp(at), message["created_at"])
+    edits[began_at] = max(content, edits.get(began_at, content))
     return _composed(message, original, edits)
+
+
+def _told_of(at: datetime, end: datetime) -> bool:
+    """Whether what Slack told at `at` may be of the second with this end: Slack tells of it then or in the next."""
+    return end - timedelta(seconds=1) < at < end + timedelta(seconds=1)
 
 
 def deleted(message: Message, at: datetime) -> Message:

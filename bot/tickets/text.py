@@ -104,6 +104,11 @@ def first_mention(text: str, bot_id: str) -> str | None:
     return text[found.end() :].strip() if found else None
 
 
+def mention_key(channel: str, ts: str) -> str:
+    """Under which it is remembered that the command in Slack's message (channel, ts) was carried out."""
+    return f"mention:{channel}:{ts}"
+
+
 def title_from(content: str, files: Sequence[str] = ()) -> str:
     """A title of 1 to 120 characters for a ticket that begins with these readable words and file names."""
     lines = [" ".join(line.split()) for line in content.splitlines()]

@@ -141,3 +141,21 @@ class Row:
     requester: str
     assignees: Sequence[str]
     link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How much was missed in a conversation and read back. `channel`: None for direct messages."""
+
+    channel: str | None
+    messages: int
+    edits: int
+    deletions: int
+
+    def any(self) -> bool:
+        return bool(self.messages or self.edits or self.deletions)
+
+    def __add__(self, other: Recovered) -> Recovered:
+        return Recovered(
+            self.channel, self.messages + other.messages, self.edits + other.edits, self.deletions + other.deletions
+        )

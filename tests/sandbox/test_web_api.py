@@ -192,6 +192,21 @@ async def test_history_shows_roots_newest_first_and_replies_shows_the_thread(wor
     refused(await world.call("conversations.replies", channel=world.help.id, ts="1.1"), "thread_not_found")
 
 
+async def test_history_shows_broadcast_replies_tombstones_and_the_second_of_an_edit(world: World) -> None:
+    """https://docs.slack.dev/reference/events/message/thread_broadcast
+    https://docs.slack.dev/reference/events/message/message_changed, with `edited.ts` in whole seconds as in the payload
+    https://gist.github.com/dcastro/6e4d9fa3e606aeb0f74ec7cd1531558e
+    """
+    root = await world.ada.post(world.help, "root")
+    shouted = await world.ada.post(world.help, "shouted", thread_ts=root.ts, broadcast=True)
+    await world.ada.edit(shouted, "said")
+    await world.ada.delete(root)
+    above, below = (await world.call("conversations.history", channel=world.help.id))["messages"]
+    assert (above["subtype"], above["thread_ts"], above["text"]) == ("thread_broadcast", root.ts, "said")
+    assert above["edited"]["ts"].endswith(".000000")
+    assert (below["subtype"], below["ts"], below["latest_reply"]) == ("tombstone", root.ts, shouted.ts)
+
+
 async def test_history_can_be_read_by_time_and_in_pages(world: World) -> None:
     posts = [await world.ada.post(world.help, str(number)) for number in range(4)]
     span: dict[str, Any] = {"channel": world.help.id, "oldest": posts[1].ts, "limit": 1}

@@ -157,3 +157,48 @@ def test_changes_end_in_the_same_message_in_any_order_and_however_often(
 
 
 MESSAGES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), unique_by=lambda pair: pair[0])
+
+
+def test_an_edit_read_back_gives_way_to_the_same_edit_with_its_exact_time_and_to_no_other() -> None:
+    """START is 100 µs into its second: Slack keeps the second, and tells of an edit in it or in the next."""
+    second = after(10).replace(microsecond=0)
+    read_back = edited(message(), "Fixed", second, to_the_second=True)
+    assert read_back["edited_at"] == timestamp(second.replace(microsecond=999_999))
+    for told in (after(10), after(10.9), after(11.5)):
+        exact = edited(message(), "Fixed", told)
+        assert edited(read_back, "Fixed", told) == exact
+        assert edited(exact, "Fixed", second, to_the_second=True) == exact
+    for told in (after(9.9), after(12)):
+        both = edited(read_back, "Fixed", told)
+        assert len(both["earlier"]) == 2
+        assert edited(edited(message(), "Fixed", told), "Fixed", second, to_the_second=True) == both
+    later = edited(read_back, "Fixed again", after(12))
+    assert later["content"] == "Fixed again"
+    assert edited(edited(message(), "Fixed again", after(12)), "Fixed", second, to_the_second=True) == later
+
+
+Telling: TypeAlias = tuple[str, datetime, bool]
+
+
+@st.composite
+def tellings(draw: st.DrawFn) -> list[Telling]:
+    """Edits as events told them, and as readings found them: a second has one last edit."""
+    tenths = st.lists(st.integers(0, 40), unique=True, max_size=5)
+    words = st.sampled_from(["a", "b"])
+    exact = [(draw(words), after(tenth / 10), False) for tenth in draw(tenths)]
+    seconds = draw(st.lists(st.integers(0, 4), unique=True, max_size=4))
+    return exact + [(draw(words), after(second).replace(microsecond=0), True) for second in seconds]
+
+
+@given(st.data(), tellings())
+def test_edits_told_and_read_back_end_in_the_same_message_in_any_order_and_however_often(
+    data: st.DataObject, told: list[Telling]
+) -> None:
+    def ends_in(changes: list[Telling]) -> Message:
+        result = message()
+        for content, at, to_the_second in changes:
+            result = edited(result, content, at, to_the_second=to_the_second)
+        return result
+
+    again = data.draw(st.lists(st.sampled_from(told), max_size=3)) if told else []
+    assert ends_in(data.draw(st.permutations(told + again))) == ends_in(told)

@@ -9,7 +9,7 @@ from bot.sandbox.forms import completed
 from bot.sandbox.limits import SPECIAL, TIER_3, TIER_4
 from bot.sandbox.methods.conversations import direct
 from bot.sandbox.methods.registry import Json, Request, method
-from bot.sandbox.shapes import message_object, permalink
+from bot.sandbox.shapes import message_object, permalink, unix_now
 from bot.sandbox.workspace import Channel, Message
 
 TEXT_KEPT = 40_000
@@ -70,7 +70,7 @@ def update(request: Request) -> Json:
     if metadata is not None:
         values["metadata"] = metadata or None
     if text is not None and not blocks:
-        values["edited"] = {"user": request.slack.bot.id, "ts": request.slack.workspace.next_ts()}
+        values["edited"] = {"user": request.slack.bot.id, "ts": f"{unix_now()}.000000"}
     posting.change(request.slack, message, **values)
     shown = message_object(request.slack, message, metadata=True)
     return {"channel": message.channel.id, "ts": message.ts, "text": message.text, "message": shown}
