@@ -367,7 +367,9 @@ async def cost_of_a_claim(database: Database) -> list[int]:
         (lease,) = await showing.take_lanes(measured, most=1, seconds=LEASE)
         assert await showing.head(measured, lease.lane)
         await showing.seconds_to_next(measured)
-    return measured.blocks
+        costs = list(measured.blocks)
+        await showing.release(measured, lease, rest=0)
+    return costs
 
 
 @pytest.mark.parametrize(("waiting", "among"), [(10, 1), (100_000, 1), (1_000, 1_000), (100_000, 1_000)])
