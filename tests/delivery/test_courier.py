@@ -783,27 +783,6 @@ async def test_a_desk_that_starts_again_repeats_nothing(
     assert await sql.fetchval("select count(*) from threadesk.posted") == 4
 
 
-async def test_two_replicas_post_everything_once_and_keep_the_pace(
-    world: World, database_url: str, sql: asyncpg.Connection
-) -> None:
-    pace = 0.1
-    changes = {"post_interval_seconds": pace}
-    async with open_office(world, database_url, sql, **changes) as office:
-        async with app.running(world.settings(database_url, **changes), migrating=False, clock=world.clock):
-            for n in range(5):
-                await world.ada.post(world.help, f"Question {n}")
-            await office.at_rest()
-        assert (len(by_desk(office, world.help)), len(by_desk(office, world.triage))) == (5, 10)
-        assert posted_once(office)
-        at = [
-            one.at
-            for one in office.sandbox.calls
-            if one.args.get("channel") == world.triage.id and "metadata" in one.args
-        ]
-        assert min(later - earlier for earlier, later in pairwise(at)) >= pace
-        assert await sql.fetchval("select count(*) from threadesk.posted where ts is not null") == 15
-
-
 async def test_a_courier_whose_session_is_cut_off_listens_again(office: Office) -> None:
     await opened(office)
     ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity where query ilike 'listen %'"
