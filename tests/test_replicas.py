@@ -41,6 +41,8 @@ class Balancer:
                     return web.Response(status=answer.status, body=await answer.read(), headers=kept)
             except aiohttp.ClientConnectorError:
                 continue
+            except aiohttp.ClientError:
+                break
         return web.Response(status=502)
 
 
@@ -70,7 +72,7 @@ class Replicas:
 
 @pytest.fixture
 async def replicas(world: World, database_url: str) -> AsyncIterator[Replicas]:
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http:
         balancer = Balancer(http)
         gate = web.Application()
         gate.router.add_post("/slack/events", balancer.handle)
@@ -230,9 +232,8 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
 
 
 async def served(sql: asyncpg.Connection) -> list[str]:
-    return [
-        row["name"] for row in await sql.fetch("select name from threadesk.channels where role = 'support' order by 1")
-    ]
+    found = await sql.fetch("select name from threadesk.channels where role = 'support' order by name")
+    return [row["name"] for row in found]
 
 
 async def test_with_different_settings_the_channels_of_all_are_served(
