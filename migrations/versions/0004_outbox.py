@@ -65,6 +65,23 @@ select threadesk.mark(t.ticket_id, now()) from threadesk.desk_tickets t
 join threadesk.channels c on c.id = t.triage_channel where c.suspended is not null;
 """
 
+MARK_BEFORE = """
+create or replace function threadesk.mark(marked uuid, at timestamptz) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into threadesk.to_show as shown (ticket_id, side, lane, due_at)
+  select t.ticket_id, s.side, s.lane, at
+  from threadesk.desk_tickets t
+  cross join lateral (values ('customer', t.channel), ('triage', t.triage_channel)) as s (side, lane)
+  where t.ticket_id = marked and s.lane is not null
+  order by s.side
+  on conflict (ticket_id, side) do update
+    set version = shown.version + 1, lane = excluded.lane, due_at = least(shown.due_at, excluded.due_at);
+  perform pg_notify('threadesk', '');
+end $$;
+comment on column threadesk.to_show.update_at is 'the place kept for this ticket in the budget of updates';
+"""
+
 NAMED = """
 create table threadesk.named (
   replica uuid not null,
@@ -84,21 +101,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    run_script(MARK_BEFORE)
     run_script("""
     drop table threadesk.named;
-    create or replace function threadesk.mark(marked uuid, at timestamptz) returns void
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-    begin
-      insert into threadesk.to_show as shown (ticket_id, side, lane, due_at)
-      select t.ticket_id, s.side, s.lane, at
-      from threadesk.desk_tickets t
-      cross join lateral (values ('customer', t.channel), ('triage', t.triage_channel)) as s (side, lane)
-      where t.ticket_id = marked and s.lane is not null
-      order by s.side
-      on conflict (ticket_id, side) do update
-        set version = shown.version + 1, lane = excluded.lane, due_at = least(shown.due_at, excluded.due_at);
-      perform pg_notify('threadesk', '');
-    end $$;
     drop index threadesk.early_arrived_at_idx, threadesk.posted_parked_idx, threadesk.notices_over_idx,
       threadesk.notices_parked_idx, threadesk.to_show_parked_idx, threadesk.to_show_lane_due_at_ticket_id_idx;
     alter table threadesk.notices drop failures, drop made_at;

@@ -665,6 +665,7 @@ async def test_a_ticket_that_the_desk_cannot_show_holds_nobody_up_and_is_parked_
 
     monkeypatch.setattr("bot.blocks.card.card", broken)
     await office.world.ada.post(office.world.help, "The export fails")
+    await office.sandbox.settled()
     await opened_beside(office, "Add a seat")
     assert "Add a seat" in office.card(2).text
 
