@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+if TYPE_CHECKING:
+    from storage.engine import Database
+
 app = App(name="python -m bot", help="Threadesk: a support desk that lives in Slack.", version_flags=[])
+outbox = App(name="outbox", help="What waits to go out to Slack, and what Slack refused for good.")
+app.command(outbox)
 
 
 @app.command
@@ -55,6 +62,77 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
             else:
                 print(f"The tables are at version {await desk.bring_up_to_date(database)}.")
     except (settings.SettingsError, desk.StartError) as error:
+        _give_up(error)
+
+
+@outbox.command(name="list")
+async def outbox_list(*, json: bool = False) -> None:
+    """Show what waits, by channel, and what is parked.
+
+    Parameters
+    ----------
+    json
+        As JSON, with everything that is known of it.
+    """
+    from bot import app as desk
+    from bot import outbox as waiting
+
+    async with _database() as database:
+        now = desk.now()
+        found = await waiting.look(database, now)
+        print(waiting.as_json(found) if json else waiting.as_text(found, now))
+
+
+@outbox.command(name="retry")
+async def outbox_retry(*names: str) -> None:
+    """Try again now what waits in these channels, or has these ids.
+
+    Parameters
+    ----------
+    names
+        Channels by name or id, or ids of what is parked; none: everything.
+    """
+    from bot import app as desk
+    from bot import outbox as waiting
+
+    async with _database() as database:
+        print(await waiting.retry(database, desk.now(), names))
+
+
+@outbox.command(name="drop")
+async def outbox_drop(name: str, *names: str, yes: bool = False) -> None:
+    """Give up what waits in these channels, or has these ids: it is never sent.
+
+    Parameters
+    ----------
+    name
+        A channel by name or id, or the id of what is parked.
+    names
+        More of them.
+    yes
+        Do that without being asked again.
+    """
+    from bot import app as desk
+    from bot import outbox as waiting
+
+    desk.set_up_logging("INFO", sys.stderr)
+    async with _database() as database:
+        print(await waiting.drop(database, desk.now(), [name, *names], yes=yes))
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[Database]:
+    """The desk's database; what cannot be done is said in a sentence."""
+    from bot import app as desk
+    from bot import outbox as waiting
+    from bot import settings
+    from storage.embedded import EmbeddedPostgres
+
+    try:
+        url, folder = settings.load_for_migration()
+        async with desk.open_database(url.get_secret_value() if url else None, EmbeddedPostgres(folder)) as database:
+            yield database
+    except (settings.SettingsError, desk.StartError, waiting.OutboxError) as error:
         _give_up(error)
 
 

@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 from aiohttp import web
@@ -24,6 +24,7 @@ from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
+from bot.delivery.presence import Presence
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, patient_client
 from bot.listeners import http, messages
 from bot.listeners.socket import SocketMode
@@ -31,7 +32,7 @@ from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.tickets import text
 from bot.tickets.desk import Desk
-from storage import channels, migrate
+from storage import channels, migrate, showing
 from storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from storage.engine import Database, DatabaseAway
 
@@ -46,7 +47,8 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def set_up_logging(level: str) -> None:
+def set_up_logging(level: str, to: TextIO | None = None) -> None:
+    """`to`: where the log goes; None: to standard output."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -56,7 +58,7 @@ def set_up_logging(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(to),
     )
     logging.basicConfig(level=logging.ERROR)
 
@@ -132,31 +134,35 @@ async def running(
         if migrating:
             await bring_up_to_date(database)
         with _reaching_the_database():
-            services = await introduce(settings, database, clock)
+            services, presence = await introduce(settings, database, clock)
         stop = asyncio.Event()
         # Left in reverse: first no more requests are taken, then what is under way is finished.
-        async with _working(services, stop) as catch_up, _listening(settings, services, stop) as port:
+        async with (
+            _working(services, presence, stop) as catch_up,
+            _listening(settings, services, stop) as port,
+        ):
             yield Running(services, port, stop, catch_up)
 
 
 @asynccontextmanager
-async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
-    """Courier, clock and catch-up at work. Where one fails, `stop` is set, and the failure raised at the end."""
+async def _working(services: Services, presence: Presence, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
+    """What works in the background. Where one of them fails, `stop` is set, and the failure raised at the end."""
     courier, due = Courier(services), Clock(services)
     catch_up = CatchUp(services, functools.partial(messages.heard, services))
-    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up)]
+    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up, presence)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())
     try:
         yield catch_up
     finally:
-        catch_up.stop()
-        due.stop()
-        courier.stop()
+        for each in (presence, catch_up, due, courier):
+            each.stop()
         await asyncio.gather(*work)
 
 
-async def introduce(settings: Settings, database: Database, clock: Callable[[], dt.datetime]) -> Services:
+async def introduce(
+    settings: Settings, database: Database, clock: Callable[[], dt.datetime]
+) -> tuple[Services, Presence]:
     """Finds out who the desk is in Slack, and which channels it serves."""
     token = settings.slack_bot_token.get_secret_value()
     slack = patient_client(token, settings.slack_api_url)
@@ -184,14 +190,14 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
             pace=settings.post_interval_seconds,
             call_seconds=settings.slack_call_seconds,
         )
-        await _choose_channels(settings, services, found)
+        presence = await _choose_channels(settings, services, found)
         await triage.check_all(replace(services, slack=slack))
         await _must_serve(services, found[settings.triage_channel])
     except SlackRefused as refused:
         raise StartError(_refusal(refused.error)) from None
     except (Unclear, RateLimited) as error:
         raise StartError(f"Slack cannot be reached at {settings.slack_api_url}: {error}") from None
-    return services
+    return services, presence
 
 
 def _refusal(error: str) -> str:
@@ -222,7 +228,7 @@ def _invisible(setting: str, channel: str) -> str:
     return f"{setting}: Slack shows the desk no channel {channel}. Invite it there first: /invite @desk"
 
 
-async def _choose_channels(settings: Settings, services: Services, found: dict[str, Found]) -> None:
+async def _choose_channels(settings: Settings, services: Services, found: dict[str, Found]) -> Presence:
     chosen = found.get(settings.triage_channel)
     if chosen is None or not chosen.member:
         raise StartError(_invisible("TRIAGE_CHANNEL", settings.triage_channel))
@@ -237,12 +243,15 @@ async def _choose_channels(settings: Settings, services: Services, found: dict[s
             raise StartError(_invisible("SUPPORT_CHANNELS", name))
         if found[name].id == chosen.id:
             raise StartError("SUPPORT_CHANNELS: the triage channel cannot be a support channel too.")
+    presence = Presence(services, [found[name].id for name in settings.support_channels])
     async with services.transaction() as tx:
+        await presence.name(tx)
         await channels.resume(tx, chosen.id)
         await channels.choose_triage(tx, chosen.id, chosen.name, suspended=None)
         for name in settings.support_channels:
             await channels.choose_support(tx, found[name].id, found[name].name, chosen.id)
-        await channels.support_only(tx, [found[name].id for name in settings.support_channels])
+        await showing.wake(tx)
+    return presence
 
 
 async def _must_serve(services: Services, chosen: Found) -> None:

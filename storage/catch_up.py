@@ -176,7 +176,7 @@ async def known(tx: Transaction, channel: str, oldest: str) -> dict[str, Known]:
         from threadesk.messages m where m.channel = :channel and m.ts >= :oldest
         union all
         select e.ts, e.awaits, exists (select from threadesk.early d
-            where d.channel = e.channel and d.ts = e.ts and d.version = 'deleted'), true, e.event ->> 'team'
+            where d.channel = e.channel and d.ts = e.ts and d.event ->> 'kind' = 'deleted'), true, e.event ->> 'team'
         from threadesk.early e where e.channel = :channel and e.ts >= :oldest and e.version = ''
         """,
         channel=channel,
@@ -207,7 +207,7 @@ async def texts(tx: Transaction, channel: str, stamps: Iterable[str]) -> dict[st
             order by d.version desc limit 1), e.event ->> 'text')
         from threadesk.early e where e.channel = :channel and e.ts = any(:stamps) and e.version = ''
           and not exists (select from threadesk.early d
-            where d.channel = e.channel and d.ts = e.ts and d.version = 'deleted')
+            where d.channel = e.channel and d.ts = e.ts and d.event ->> 'kind' = 'deleted')
         """,
         channel=channel,
         stamps=list(stamps),
@@ -232,7 +232,7 @@ async def threads(tx: Transaction, channel: str, oldest: str) -> dict[str, Threa
           union all
           select awaits, ts from threadesk.early e where channel = :channel and ts >= :oldest and version = ''
             and not exists (select from threadesk.early d
-              where d.channel = e.channel and d.ts = e.ts and d.version = 'deleted')
+              where d.channel = e.channel and d.ts = e.ts and d.event ->> 'kind' = 'deleted')
           union all
           select thread_ts, ts from threadesk.posted where channel = :channel and ts >= :oldest and not gone
           union all

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from storage.engine import Transaction
 
@@ -97,24 +98,81 @@ async def suspend(tx: Transaction, channel: str, why: str) -> None:
 
 
 async def resume(tx: Transaction, channel: str) -> None:
-    """Takes a suspended triage channel up again, with all that has become of its tickets meanwhile."""
-    resumed = await tx.run(
-        "update threadesk.channels set suspended = null where id = :id and suspended is not null", id=channel
-    )
-    if resumed.rowcount:
-        await tx.run(
-            "select threadesk.mark(ticket_id, :now) from threadesk.desk_tickets where triage_channel = :id",
-            id=channel,
-            now=tx.now,
-        )
-
-
-async def support_only(tx: Transaction, chosen: Iterable[str]) -> None:
-    """Serves no other support channels. Tickets that came from others, and their triage channels, stay."""
+    """Takes a suspended triage channel up again, with all that was marked there meanwhile."""
     await tx.run(
-        "delete from threadesk.channels where role = 'support' and id <> all(:chosen)",
-        chosen=list(chosen),
+        """
+        with resumed as (
+          update threadesk.channels set suspended = null where id = :id and suspended is not null returning 1
+        ) select pg_notify('threadesk', '') from resumed
+        """,
+        id=channel,
     )
+
+
+async def name_support(tx: Transaction, replica: UUID, named: Iterable[str], *, seconds: float) -> None:
+    """A replica of the desk serves these support channels, and says so again within `seconds`.
+
+    A channel that was named and is no more by any replica is not served. Tickets that came from it, and their triage
+    channels, stay.
+    """
+    await _one_at_a_time(tx)
+    await tx.run(
+        """
+        insert into threadesk.named (replica, channel, until)
+        select :replica, channel, clock_timestamp() + make_interval(secs => :seconds)
+        from unnest(cast(:named as text[])) as n (channel)
+        on conflict (replica, channel) do update set until = excluded.until
+        """,
+        replica=replica,
+        named=list(named),
+        seconds=seconds,
+    )
+    await _drop_unnamed(tx)
+
+
+async def withdraw(tx: Transaction, replica: UUID) -> None:
+    """The replica stops. What the last one of all has served stays chosen until the next one starts."""
+    await _one_at_a_time(tx)
+    await tx.run("update threadesk.named set until = clock_timestamp() where replica = :replica", replica=replica)
+    await _drop_unnamed(tx)
+
+
+async def _one_at_a_time(tx: Transaction) -> None:
+    """So that nobody drops what another one is about to name."""
+    await tx.run("lock table threadesk.named in share row exclusive mode")
+
+
+async def _drop_unnamed(tx: Transaction) -> None:
+    await tx.run(
+        """
+        with over as (
+          delete from threadesk.named
+          where until <= clock_timestamp() and exists (select from threadesk.named where until > clock_timestamp())
+          returning channel
+        )
+        delete from threadesk.channels c where role = 'support' and id in (select channel from over)
+          and not exists (select from threadesk.named n where n.channel = c.id and n.until > clock_timestamp())
+        """
+    )
+
+
+async def told_of(tx: Transaction, channel: str) -> list[str]:
+    """The served triage channels in which agents are told of a channel: those that its tickets go to, else another."""
+    found = await tx.run(
+        """
+        select c.id from threadesk.channels c
+        where c.role = 'triage' and c.suspended is null and c.id <> :id and (
+          c.id = (select triage_channel from threadesk.channels where id = :id)
+          or c.id in (select t.triage_channel from threadesk.to_show s join threadesk.desk_tickets t using (ticket_id)
+            where s.lane = :id and s.side = 'customer'))
+        order by c.id
+        """,
+        id=channel,
+    )
+    if of_its_tickets := list(found.scalars()):
+        return of_its_tickets
+    others = [one.id for one in await served(tx, "triage") if one.suspended is None and one.id != channel]
+    return others[-1:]
 
 
 async def set_members(tx: Transaction, channel: str, members: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str]]:

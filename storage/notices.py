@@ -29,6 +29,7 @@ class Notice:
     thread_ts: str | None
     message: Mapping[str, Any]
     attempts: int
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ async def add(
     added = await tx.run(
         """
         with added as (
-          insert into threadesk.notices (key, kind, lane, slack_id, channel, thread_ts, message, due_at)
-          values (:key, :kind, :lane, :slack_id, :channel, :thread_ts, cast(:message as jsonb), :now)
+          insert into threadesk.notices (key, kind, lane, slack_id, channel, thread_ts, message, due_at, made_at)
+          values (:key, :kind, :lane, :slack_id, :channel, :thread_ts, cast(:message as jsonb), :now, :now)
           on conflict (key) do nothing returning 1
         ) select pg_notify('threadesk', '') from added
         """,
@@ -118,6 +119,21 @@ async def fall_back(tx: Transaction, notice_id: UUID) -> None:
 
 async def refuse(tx: Transaction, notice_id: UUID, why: str) -> None:
     await tx.run("update threadesk.notices set refused = :why where id = :id", id=notice_id, why=why)
+
+
+async def known_unsent(tx: Transaction, notice_id: UUID) -> None:
+    """Slack has said that it did not take the notice: it keeps its place, and need not be looked for."""
+    await tx.run("update threadesk.notices set attempted_at = null, tried_at = null where id = :id", id=notice_id)
+
+
+async def failed(tx: Transaction, notice_id: UUID, seconds: float, *, park_as: str | None) -> None:
+    """The desk could not send it: again in `seconds`, or not at all."""
+    await put_off(tx, notice_id, seconds, known_unsent=False)
+    await tx.run(
+        "update threadesk.notices set failures = failures + 1, refused = :why where id = :id",
+        id=notice_id,
+        why=park_as,
+    )
 
 
 async def put_off(tx: Transaction, notice_id: UUID, seconds: float, *, known_unsent: bool) -> None:

@@ -1,5 +1,8 @@
 """What is to be shown in Slack, what Slack shows already, and whose turn it is.
 
+A lane is a channel's: its posts keep their order and their pace. It is closed while Slack refuses all that is sent
+there; what is marked in a suspended triage channel waits as well.
+
 `now` (the Clock's) decides what is due; leases, pace and pauses are physical time, so they use the database's clock,
 which all replicas share.
 """
@@ -16,14 +19,19 @@ from storage.engine import Transaction
 from storage.notices import Attempts, Notice
 from storage.tickets import AuthorRole, Side, word_of
 
+#: The lane of the whole workspace: closed while Slack refuses the desk's token.
+DESK = "slack"
+UPDATES = "chat.update"
+
 #: The lanes in which something waits, each with the time at which its head is due. One index probe a lane, however
 #: many tickets wait in it: https://wiki.postgresql.org/wiki/Loose_indexscan
 HEADS: LiteralString = """
   with recursive marked as (
-    (select lane, due_at from threadesk.to_show order by lane, due_at limit 1)
+    (select lane, due_at from threadesk.to_show where parked is null order by lane, due_at limit 1)
     union all
     select n.lane, n.due_at from marked m cross join lateral (
-      select lane, due_at from threadesk.to_show where lane > m.lane order by lane, due_at limit 1) as n
+      select lane, due_at from threadesk.to_show where parked is null and lane > m.lane
+      order by lane, due_at limit 1) as n
   ), noticed as (
     (select lane, due_at from threadesk.notices where sent_at is null and refused is null
      order by lane, due_at limit 1)
@@ -31,42 +39,56 @@ HEADS: LiteralString = """
     select n.lane, n.due_at from noticed m cross join lateral (
       select lane, due_at from threadesk.notices where sent_at is null and refused is null and lane > m.lane
       order by lane, due_at limit 1) as n
+  ), desk as (
+    select coalesce(max(free_at), '-infinity') as free_at, count(closed_since) > 0 as closed
+    from threadesk.lanes where lane = 'slack'
   ), heads as (
-    select w.lane, min(w.due_at) as due_at,
-      coalesce(max(l.free_at), '-infinity') as free_at, coalesce(max(l.leased_until), '-infinity') as leased_until
-    from (table marked union all table noticed) as w left join threadesk.lanes l using (lane) group by w.lane
+    select w.lane, min(w.due_at) as due_at, greatest(max(l.free_at), (select free_at from desk)) as free_at,
+      coalesce(max(l.leased_until), '-infinity') as leased_until
+    from (
+      select * from marked m
+      where not exists (select from threadesk.channels c where c.id = m.lane and c.suspended is not null)
+      union all table noticed
+    ) as w left join threadesk.lanes l using (lane) group by w.lane
   )
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
+    """`closed`, `desk_closed`: Slack refused what was sent last in the lane, or by the desk at all."""
+
     lane: str
     id: UUID
+    closed: bool = False
+    desk_closed: bool = False
 
 
 async def take_lanes(tx: Transaction, *, most: int, seconds: float) -> list[Lease]:
-    """Leases lanes in which something is due, the ones that waited longest first."""
+    """Leases lanes in which something is due, the ones that waited longest first.
+
+    One at most while Slack does not take the desk's token: it finds out whether Slack does so again.
+    """
     lease = uuid4()
     taken = await tx.run(
         f"""
         {HEADS}, ready as (
           select lane from heads
           where due_at <= :now and free_at <= clock_timestamp() and leased_until <= clock_timestamp()
-          order by free_at, due_at limit :most
+          order by free_at, due_at limit (select case when closed then least(:most, 1) else :most end from desk)
         )
         insert into threadesk.lanes as l (lane, lease, leased_until)
         select lane, :lease, clock_timestamp() + make_interval(secs => :seconds) from ready order by lane
         on conflict (lane) do update set lease = excluded.lease, leased_until = excluded.leased_until
           where l.leased_until <= clock_timestamp() and l.free_at <= clock_timestamp()
-        returning lane
+        returning lane, closed_since is not null as closed, (select closed from desk) as desk_closed
         """,
         now=tx.now,
         most=most,
         seconds=seconds,
         lease=lease,
     )
-    return [Lease(lane, lease) for lane in taken.scalars()]
+    return [Lease(row.lane, lease, row.closed, row.desk_closed) for row in taken]
 
 
 async def seconds_to_next(tx: Transaction) -> float | None:
@@ -149,33 +171,94 @@ async def pause(tx: Transaction, name: str, seconds: float) -> None:
 
 
 async def delay_updates(tx: Transaction, seconds: float) -> None:
-    """Moves the places that were given out in the budget of updates."""
+    """Moves the places that were given out in the budget of updates, however many they are."""
     await tx.run(
-        "update threadesk.to_show set update_at = update_at + make_interval(secs => :seconds)"
-        " where update_at is not null",
-        seconds=seconds,
+        "update threadesk.lanes set shifted = shifted + :seconds where lane = :lane", seconds=seconds, lane=UPDATES
     )
+
+
+SHIFTED: LiteralString = """
+  make_interval(secs => coalesce((select shifted from threadesk.lanes where lane = 'chat.update'), 0))
+"""
+
+
+async def close(tx: Transaction, lane: str, why: str, *, first: float, longest: float) -> bool:
+    """Slack refuses what is sent in the lane, because of `why`; True when it did not so far.
+
+    The lane rests for `first` seconds, then for twice as long each time, `longest` at most.
+    """
+    closed = await tx.run(
+        """
+        insert into threadesk.lanes as l (lane, free_at, closed_since, closed_why, refusals)
+        values (:lane, clock_timestamp() + make_interval(secs => :first), :now, :why, 1)
+        on conflict (lane) do update set closed_since = coalesce(l.closed_since, excluded.closed_since),
+          closed_why = excluded.closed_why, refusals = l.refusals + 1,
+          free_at = clock_timestamp() + make_interval(secs => least(:longest, :first * power(2, least(l.refusals, 20))))
+        where l.free_at <= clock_timestamp() -- of several calls that were under way the first one counts
+        returning closed_since = :now and refusals = 1
+        """,
+        lane=lane,
+        why=why,
+        now=tx.now,
+        first=first,
+        longest=longest,
+    )
+    return bool(closed.scalar_one_or_none())
+
+
+async def open_again(tx: Transaction, lane: str) -> int | None:
+    """Slack takes what is sent in the lane; how many tickets and notices wait there. None: it was not closed."""
+    opened = await tx.run(
+        """
+        update threadesk.lanes set closed_since = null, closed_why = null, refusals = 0
+        where lane = :lane and closed_since is not null
+        returning (select count(*) from threadesk.to_show where lane = :lane and parked is null)
+          + (select count(*) from threadesk.notices where lane = :lane and sent_at is null and refused is null)
+        """,
+        lane=lane,
+    )
+    return opened.scalar_one_or_none()
+
+
+async def wake(tx: Transaction, lane: str | None = None) -> None:
+    """What was closed may be open again: the lane, or every one, is tried at once."""
+    await tx.run(
+        """
+        update threadesk.lanes set free_at = least(free_at, clock_timestamp()), refusals = 0
+        where closed_since is not null and lane = coalesce(:lane, lane)
+        """,
+        lane=lane,
+    )
+    await tx.run("select pg_notify('threadesk', '')")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
+    """`failures`: of the desk's own, in a row; `attempts`: those without an answer of Slack's among them."""
+
     ticket_id: UUID
     side: Side
     version: int
     attempts: int
     update_at: dt.datetime | None
+    failures: int
 
 
 async def head(tx: Transaction, lane: str) -> Mark | Notice | None:
     """What has waited longest in the lane and is due."""
     marked = await tx.run(
-        "select ticket_id, side, version, attempts, update_at, due_at from threadesk.to_show"
-        " where lane = :lane and due_at <= :now order by due_at, ticket_id limit 1",
+        f"""
+        select ticket_id, side, version, attempts, update_at + {SHIFTED} as update_at, failures, due_at
+        from threadesk.to_show
+        where lane = :lane and due_at <= :now and parked is null
+          and not exists (select from threadesk.channels c where c.id = :lane and c.suspended is not null)
+        order by due_at, ticket_id limit 1
+        """,
         lane=lane,
         now=tx.now,
     )
     noticed = await tx.run(
-        "select id, key, kind, slack_id, channel, thread_ts, message, attempts, due_at"
+        "select id, key, kind, slack_id, channel, thread_ts, message, attempts, failures, due_at"
         " from threadesk.notices where lane = :lane and sent_at is null and refused is null and due_at <= :now"
         " order by due_at, id limit 1",
         lane=lane,
@@ -186,7 +269,9 @@ async def head(tx: Transaction, lane: str) -> Mark | Notice | None:
         values = dict(notice._mapping)
         del values["due_at"]
         return Notice(**values)
-    return Mark(mark.ticket_id, mark.side, mark.version, mark.attempts, mark.update_at) if mark else None
+    if mark is None:
+        return None
+    return Mark(mark.ticket_id, mark.side, mark.version, mark.attempts, mark.update_at, mark.failures)
 
 
 async def shown(tx: Transaction, mark: Mark) -> None:
@@ -203,7 +288,8 @@ async def go_on(tx: Transaction, mark: Mark, *, updated: bool) -> None:
     """A step was taken: failures before it are over, and so is the place in the budget of updates if it was one."""
     await tx.run(
         """
-        update threadesk.to_show set attempts = 0, update_at = case when not :updated then update_at end
+        update threadesk.to_show
+        set attempts = 0, failures = 0, update_at = case when not :updated then update_at end
         where ticket_id = :id and side = :side
         """,
         id=mark.ticket_id,
@@ -218,12 +304,13 @@ async def put_off(tx: Transaction, mark: Mark, seconds: float, *, failed: bool =
     A change that came meanwhile is looked at when it is due: it may be another message, which need not wait.
     """
     await tx.run(
-        """
+        f"""
         update threadesk.to_show set
           due_at = case when version = :version then cast(:now as timestamptz) + make_interval(secs => :seconds)
                         else due_at end,
           attempts = attempts + cast(:failed as integer),
-          update_at = case when :reserved then cast(:now as timestamptz) + make_interval(secs => :seconds) end
+          update_at = case when :reserved
+            then cast(:now as timestamptz) + make_interval(secs => :seconds) - {SHIFTED} end
         where ticket_id = :id and side = :side
         """,
         id=mark.ticket_id,
@@ -234,6 +321,30 @@ async def put_off(tx: Transaction, mark: Mark, seconds: float, *, failed: bool =
         reserved=reserved,
         now=tx.now,
     )
+
+
+async def failed(tx: Transaction, mark: Mark, seconds: float, *, park_as: str | None) -> None:
+    """The desk could not show the ticket: again in `seconds`, or when it changes where it is parked."""
+    await put_off(tx, mark, seconds, failed=True)
+    await tx.run(
+        """
+        update threadesk.to_show set failures = failures + 1, parked = case when version = :version then :reference end
+        where ticket_id = :id and side = :side
+        """,
+        id=mark.ticket_id,
+        side=mark.side,
+        version=mark.version,
+        reference=park_as,
+    )
+
+
+async def told_where(tx: Transaction, ticket_id: UUID) -> tuple[int, str | None]:
+    """A ticket's number and triage channel, however its row may be."""
+    found = await tx.run(
+        "select number, triage_channel from threadesk.desk_tickets where ticket_id = :id", id=ticket_id
+    )
+    row = found.one()
+    return row.number, row.triage_channel
 
 
 async def mark(tx: Transaction, ticket_id: UUID) -> None:
@@ -369,7 +480,8 @@ async def begin_post(
 async def record(tx: Transaction, posted_id: UUID, channel: str, ts: str, shows: str, version: int) -> None:
     """The message is in Slack, as (channel, ts), and shows this."""
     await tx.run(
-        "update threadesk.posted set channel = :channel, ts = :ts, shows = :shows, version = :version where id = :id",
+        "update threadesk.posted set channel = :channel, ts = :ts, shows = :shows, version = :version, refused = null"
+        " where id = :id",
         id=posted_id,
         channel=channel,
         ts=ts,

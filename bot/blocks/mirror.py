@@ -13,10 +13,22 @@ import slackblocks as slack
 from bot.blocks.ids import Action
 from bot.blocks.parts import NAME, NO_WORDS, actions, button, context, facts, mention, name_of, section, some
 from bot.blocks.surface import WORDS, Message, clip, date, escape, link, message, one_line, words
-from bot.tickets.views import Alert, HeldReply, Mirror, NoteMirror, Parked
+from bot.tickets.views import Alert, Closed, HeldReply, Mirror, NoteMirror, Parked, Reopened, Stuck
 
 FILES = 1_500
 PINGS = 20
+#: Why Slack refuses, and what to do: https://docs.slack.dev/reference/methods/chat.postMessage#errors
+ARCHIVED = ("it is archived", "Unarchive it")
+NOT_IN_IT = ("the desk is not in it", "Type /invite @desk there")
+FORBIDDEN = ("an administrator does not allow it", "Ask the administrators of your workspace")
+WHY = {
+    "is_archived": ARCHIVED,
+    "is_inactive": ARCHIVED,
+    "channel_not_found": NOT_IN_IT,
+    "not_in_channel": NOT_IN_IT,
+    "restricted_action": ("only some people may write there", "Let the desk write there, in the channel's settings"),
+    "missing_scope": ("the app lacks a scope", "Compare its manifest with manifest.yml, then install it again"),
+}
 
 
 def mirror(view: Mirror) -> Message:
@@ -114,3 +126,31 @@ def parked(view: Parked) -> Message:
     what, error = (clip(escape(one_line(each)), 200) for each in (view.what, view.error))
     said = f"⚠️ {what} does not reach Slack, which answers: {error}"
     return message(said, [section("parked", said)])
+
+
+def stuck(view: Stuck) -> Message:
+    """Nothing of the ticket's own stands in it, since that may be what is wrong."""
+    said = (
+        f"⚠️ Slack does not show #{view.number} as it is now: something went wrong in the desk."
+        f" Tell whoever runs it this reference: {view.reference}"
+    )
+    return message(said, [section("stuck", said)])
+
+
+def closed(view: Closed) -> Message:
+    why, cure = WHY.get(view.error, FORBIDDEN)
+    said = (
+        f"⚠️ The desk cannot write in {_place(view.channel, view.person)}, because {why} ({escape(view.error)})."
+        f" {cure}. Nothing is lost: what is to be shown there waits until then."
+    )
+    return message(said, [section("closed", said)])
+
+
+def reopened(view: Reopened) -> Message:
+    waited = f" What waited there is shown now ({view.waiting:,})." if view.waiting else ""
+    said = f"✅ The desk can write in {_place(view.channel, view.person)} again.{waited}"
+    return message(said, [section("reopened", said)])
+
+
+def _place(channel: str, person: str | None) -> str:
+    return f"its direct messages with {mention(person)}" if person else f"<#{channel}>"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 from uuid import UUID
 
 import structlog
 
 from bot.services import Services
 from bot.tickets import work
-from storage import replies
+from storage import purging, replies
 from storage.engine import DatabaseAway
 
 log = structlog.get_logger(__name__)
 LONGEST_SECONDS = 1.0
+PURGE_EVERY = dt.timedelta(hours=1)
 
 
 class Clock:
@@ -23,6 +25,7 @@ class Clock:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._stopping = asyncio.Event()
+        self._purge_at = services.now()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -51,6 +54,7 @@ class Clock:
 
     async def strike(self) -> float:
         """Does everything that is due; returns the seconds until more may be."""
+        await self._purge()
         async with self._services.transaction() as tx:
             due = await replies.due(tx)
         for ticket_id in due:
@@ -60,3 +64,14 @@ class Clock:
         if next_due is None:
             return LONGEST_SECONDS
         return min(LONGEST_SECONDS, max(0.01, (next_due - self._services.now()).total_seconds()))
+
+    async def _purge(self) -> None:
+        """Once an hour, in small transactions: each replica does so, and none waits for another."""
+        if self._services.now() < self._purge_at:
+            return
+        async with self._services.transaction() as tx:
+            purged = await purging.purge(tx)
+        if max(purged.values()) < purging.BATCH:
+            self._purge_at = self._services.now() + PURGE_EVERY
+        if any(purged.values()):
+            log.info("forgot what is long over", **purged)

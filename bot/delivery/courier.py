@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
+import secrets
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, assert_never
 from uuid import UUID
@@ -21,11 +22,11 @@ from bot.blocks import mirror
 from bot.blocks.digest import without_charts
 from bot.blocks.surface import Message
 from bot.delivery import directory, projection
-from bot.delivery.projection import Step
+from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call
 from bot.services import Services
 from bot.tickets import conversation, views
-from storage import notices, people, showing, tickets
+from storage import channels, notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
 from storage.engine import DatabaseAway, Transaction, telling_away
 from storage.notices import Attempts, Notice
@@ -37,7 +38,11 @@ EVENT_TYPE = "threadesk_message"
 AT_ONCE = 8
 IDLE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
-CLOSED_CHANNEL_SECONDS = 60.0
+#: How long a closed channel rests before it is tried again: first, and at most.
+CLOSED_SECONDS = 60.0
+CLOSED_SECONDS_AT_MOST = 600.0
+#: Failures of the desk's own, in a row, after which a ticket is parked: about four minutes.
+FAILURES = 8
 #: chat.update is limited by method and workspace, to 50 a minute and somewhat more for a moment:
 #: https://docs.slack.dev/apis/web-api/rate-limits
 UPDATE_EVERY = 1.2
@@ -123,39 +128,57 @@ class Courier:
 
     async def _serve(self, lease: Lease) -> None:
         try:
-            await self._one(lease)
+            async with self._services.transaction() as tx:
+                head = await showing.head(tx, lease.lane)
+                if head is None:
+                    await showing.release(tx, lease, rest=0)
+                    return
+            await self._one(lease, head)
         except DatabaseAway as error:
             log.warning("the database went away under the courier", lane=lease.lane, error=str(error))
         except Exception:
-            # Whatever is wrong with one ticket must not stop the others: its lane rests and goes on with the next.
-            log.exception("the courier could not serve a lane", lane=lease.lane)
-            await self._set_aside(lease)
+            # The lane is served again when the lease is over.
+            log.exception("the courier could not set a ticket aside", lane=lease.lane)
 
-    async def _set_aside(self, lease: Lease) -> None:
-        with contextlib.suppress(DatabaseAway):
-            async with self._services.transaction() as tx:
-                match await showing.head(tx, lease.lane):
-                    case Mark() as mark:
-                        await showing.put_off(tx, mark, _backoff(mark.attempts), failed=True)
-                    case Notice() as notice:
-                        await notices.put_off(tx, notice.id, _backoff(notice.attempts), known_unsent=False)
-                    case None:
-                        pass
-                await showing.release(tx, lease, rest=0)
+    async def _one(self, lease: Lease, head: Mark | Notice) -> None:
+        try:
+            match head:
+                case Mark():
+                    await self._show(lease, head)
+                case Notice():
+                    await self._tell(lease, head)
+                case _:
+                    assert_never(head)
+        except DatabaseAway:
+            raise
+        except Exception:
+            # Whatever is wrong with one ticket must not stop the others: the lane goes on with the next.
+            reference = secrets.token_hex(4)
+            log.exception("the courier could not serve a lane", lane=lease.lane, reference=reference)
+            await self._set_aside(lease, head, reference)
 
-    async def _one(self, lease: Lease) -> None:
+    async def _set_aside(self, lease: Lease, head: Mark | Notice, reference: str) -> None:
+        parks = head.failures + 1 >= FAILURES
+        wait, park_as = _backoff(head.failures), reference if parks else None
         async with self._services.transaction() as tx:
-            head = await showing.head(tx, lease.lane)
-            if head is None:
-                await showing.release(tx, lease, rest=0)
+            if not await showing.holds(tx, lease):
                 return
-        match head:
-            case Mark():
-                await self._show(lease, head)
-            case Notice():
-                await self._tell(lease, head)
-            case _:
-                assert_never(head)
+            match head:
+                case Mark():
+                    await showing.failed(tx, head, wait, park_as=park_as)
+                    if parks:
+                        await self._say_stuck(tx, head, reference)
+                case Notice():
+                    await notices.failed(tx, head.id, wait, park_as=park_as)
+                case _:
+                    assert_never(head)
+            await showing.release(tx, lease, rest=0)
+
+    async def _say_stuck(self, tx: Transaction, mark: Mark, reference: str) -> None:
+        number, triage_channel = await showing.told_where(tx, mark.ticket_id)
+        if triage_channel:
+            said = mirror.stuck(views.Stuck(number=number, reference=reference))
+            await notices.add(tx, f"stuck:{reference}", "channel", said.arguments(), channel=triage_channel)
 
     async def _show(self, lease: Lease, mark: Mark) -> None:
         services = self._services
@@ -175,7 +198,11 @@ class Courier:
         async with services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
+            try:
+                step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
+            except Suspended:
+                await showing.release(tx, lease, rest=0)
+                return
             if step is None:
                 await showing.shown(tx, mark)
                 await showing.release(tx, lease, rest=0)
@@ -197,7 +224,7 @@ class Courier:
         if mark.update_at is not None:
             return (mark.update_at - tx.now).total_seconds()
         every = UPDATE_EVERY * self._services.pace
-        return await showing.place_in_budget(tx, "chat.update", every=every, burst=UPDATE_BURST)
+        return await showing.place_in_budget(tx, showing.UPDATES, every=every, burst=UPDATE_BURST)
 
     async def _take(self, lease: Lease, mark: Mark, step: Step, begun: tuple[UUID, Attempts | None] | None) -> None:
         posted_id = begun[0] if begun else step.posted.id if step.posted else None
@@ -235,7 +262,7 @@ class Courier:
             await call(self._services.slack, "chat.delete", channel=channel, ts=ts)
         except SlackRefused as refused:
             if refused.error != "message_not_found":
-                raise NotYet(CLOSED_CHANNEL_SECONDS, refused.error) from refused
+                raise NotYet(CLOSED_SECONDS, refused.error) from refused
 
     async def _send(self, step: Step, posted_id: UUID) -> tuple[str, dict[str, Any]]:
         payload = {"id": str(posted_id)} | ({"message": str(step.message_id)} if step.message_id else {})
@@ -256,7 +283,7 @@ class Courier:
             return await self._look_for(step, posted_id, attempted_at)
         except SlackRefused as refused:
             # The message may stand where the desk cannot look now.
-            raise NotYet(CLOSED_CHANNEL_SECONDS, refused.error) from refused
+            raise NotYet(CLOSED_SECONDS, refused.error) from refused
 
     async def _look_for(
         self, step: Step, posted_id: UUID, attempted_at: dt.datetime
@@ -313,6 +340,7 @@ class Courier:
                 case _:
                     pass
             await showing.go_on(tx, mark, updated=step.act != "post")
+            await self._taken(tx, lease, mark)
             await showing.release(tx, lease, rest=self._services.pace if step.act == "post" else 0)
 
     async def _put_off(self, lease: Lease, mark: Mark, seconds: float, *, failed: bool = False) -> None:
@@ -327,9 +355,8 @@ class Courier:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            if not_yet.error:
-                await self._say_closed(tx, mark, step, not_yet.error)
-            await showing.put_off(tx, mark, not_yet.seconds)
+            if not await self._close(tx, lease, not_yet.error, mark):
+                await showing.put_off(tx, mark, not_yet.seconds)
             await showing.release(tx, lease, rest=0)
 
     async def _limited(self, lease: Lease, mark: Mark, posted_id: UUID, limited: RateLimited) -> None:
@@ -345,7 +372,7 @@ class Courier:
             if limited.method == "chat.update":
                 # The burst is spent: the next places in the budget begin at the end of the pause.
                 burst = UPDATE_BURST * UPDATE_EVERY * self._services.pace
-                await showing.pause(tx, "chat.update", seconds + burst)
+                await showing.pause(tx, showing.UPDATES, seconds + burst)
                 await showing.delay_updates(tx, seconds)
             await showing.put_off(tx, mark, seconds)
             await showing.release(tx, lease, rest=0)
@@ -355,12 +382,9 @@ class Courier:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            if error in CHANNEL_CLOSED | DESK_CLOSED:
+            if await self._close(tx, lease, error, mark):
                 await showing.known_unsent(tx, posted_id)
-                await self._say_closed(tx, mark, step, error)
-                await showing.release(tx, lease, rest=CLOSED_CHANNEL_SECONDS)
-                return
-            if error == "message_not_found":
+            elif error == "message_not_found":
                 await showing.gone(tx, posted_id)
             else:
                 if step.act == "update" and step.posted and step.posted.ts:
@@ -371,9 +395,49 @@ class Courier:
                 await self._say_parked(tx, mark, step, f"parked:{posted_id}", error)
             await showing.release(tx, lease, rest=0)
 
-    async def _say_closed(self, tx: Transaction, mark: Mark, step: Step, error: str) -> None:
-        if mark.side == "customer":
-            await self._say_parked(tx, mark, step, f"closed:{step.channel}:{mark.ticket_id}", error)
+    async def _close(self, tx: Transaction, lease: Lease, error: str | None, mark: Mark | None) -> bool:
+        """Whether it is the lane, or the desk itself, that Slack refuses; it then rests, and the agents are told."""
+        rest = {"first": CLOSED_SECONDS, "longest": CLOSED_SECONDS_AT_MOST}
+        if error in DESK_CLOSED:
+            if await showing.close(tx, showing.DESK, error, **rest):
+                log.error("Slack does not take the desk's token: nothing is sent until it does", error=error)
+            return True
+        if error not in CHANNEL_CLOSED:
+            return False
+        if await showing.close(tx, lease.lane, error, **rest):
+            said = mirror.closed(views.Closed(lease.lane, await self._person(tx, lease, mark), error))
+            if not await self._tell_agents(tx, lease.lane, "closed", said):
+                log.error("Slack refuses a channel, and there is none to tell it in", channel=lease.lane, error=error)
+        return True
+
+    async def _closed_to(self, tx: Transaction, lease: Lease, notice: Notice, error: str | None) -> bool:
+        """A person who cannot be reached is no channel that is closed."""
+        return (error in DESK_CLOSED or notice.kind == "channel") and await self._close(tx, lease, error, None)
+
+    async def _taken(self, tx: Transaction, lease: Lease, mark: Mark | None) -> None:
+        """Slack has taken what was sent in the lane: where it was closed, it is open again."""
+        if lease.desk_closed and await showing.open_again(tx, showing.DESK) is not None:
+            log.info("Slack takes the desk's token again")
+        if lease.closed and (waiting := await showing.open_again(tx, lease.lane)) is not None:
+            log.info("Slack takes what is sent to a channel again", channel=lease.lane, waiting=waiting)
+            said = mirror.reopened(views.Reopened(lease.lane, await self._person(tx, lease, mark), waiting))
+            await self._tell_agents(tx, lease.lane, "reopened", said)
+
+    @staticmethod
+    async def _person(tx: Transaction, lease: Lease, mark: Mark | None) -> str | None:
+        """Whose direct messages the lane is."""
+        if mark is None or lease.lane.startswith(("C", "G")):
+            return None
+        ticket = await tickets.by_id(tx, mark.ticket_id)
+        return ticket.requester_slack if ticket else None
+
+    @staticmethod
+    async def _tell_agents(tx: Transaction, lane: str, what: str, said: Message) -> bool:
+        told = await channels.told_of(tx, lane)
+        for channel in told:
+            key = f"{what}:{lane}:{tx.now.isoformat()}:{channel}"
+            await notices.add(tx, key, "channel", said.arguments(), channel=channel)
+        return bool(told)
 
     async def _say_parked(self, tx: Transaction, mark: Mark, step: Step, key: str, error: str) -> None:
         """Tells the agents, in the ticket's triage thread or without one in the channel, what does not reach Slack."""
@@ -408,7 +472,7 @@ class Courier:
             posting = limited.method in {"chat.postMessage", "chat.postEphemeral"}
             await self._later(lease, notice, limited.seconds, known_unsent=posting)
         except NotYet as not_yet:
-            await self._later(lease, notice, not_yet.seconds, known_unsent=False)
+            await self._later(lease, notice, not_yet.seconds, known_unsent=False, error=not_yet.error)
         except Unclear:
             if notice.kind == "ephemeral":
                 await self._told(lease, notice, None)
@@ -428,6 +492,8 @@ class Courier:
             if ts is None and not await showing.holds(tx, lease):
                 return
             await notices.sent(tx, notice.id, ts)
+            if ts is not None:
+                await self._taken(tx, lease, None)
             await showing.release(tx, lease, rest=self._services.pace if notice.kind == "channel" else 0)
 
     async def _deliver(self, notice: Notice, earlier: Attempts | None) -> str:
@@ -449,21 +515,24 @@ class Courier:
         plain = Step("post", notice.key, step.channel, notice.thread_ts, without_charts(message))
         return (await self._post(plain, notice.id, None))[1]
 
-    async def _later(self, lease: Lease, notice: Notice, seconds: float, *, known_unsent: bool) -> None:
+    async def _later(
+        self, lease: Lease, notice: Notice, seconds: float, *, known_unsent: bool, error: str | None = None
+    ) -> None:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            await notices.put_off(tx, notice.id, seconds, known_unsent=known_unsent)
+            if not await self._closed_to(tx, lease, notice, error):
+                await notices.put_off(tx, notice.id, seconds, known_unsent=known_unsent)
             await showing.release(tx, lease, rest=seconds if known_unsent else 0)
 
     async def _notice_refused(self, lease: Lease, notice: Notice, error: str) -> None:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            if notice.kind == "ephemeral":
+            if await self._closed_to(tx, lease, notice, error):
+                await notices.known_unsent(tx, notice.id)
+            elif notice.kind == "ephemeral":
                 await notices.fall_back(tx, notice.id)
-            elif error in CHANNEL_CLOSED | DESK_CLOSED and notice.kind == "channel":
-                await notices.put_off(tx, notice.id, CLOSED_CHANNEL_SECONDS, known_unsent=True)
             else:
                 log.warning("Slack refused a notice", key=notice.key, error=error)
                 await notices.refuse(tx, notice.id, error)

@@ -25,6 +25,10 @@ from storage.showing import Happening, Posted, Unshown
 from storage.tickets import Side, Ticket
 
 
+class Suspended(Exception):  # noqa: N818 - a state of the channel, not a mistake
+    """The triage channel is suspended: others would read there what is for agents only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One call that brings a side nearer to what it should show.
@@ -53,6 +57,7 @@ def fingerprint(message: Message) -> str:
 
 
 async def next_step(tx: Transaction, desk: Desk, ticket_id: UUID, side: Side) -> Step | None:
+    """None: the side shows what it should. Suspended: nothing may be shown there for the time being."""
     # What happened is read before the ticket: a change that comes in between is then in the ticket and not yet among
     # what happened, so that nothing is passed over on the strength of an older state.
     happenings = await showing.to_be_noticed(tx, ticket_id) if side == "triage" else []
@@ -66,9 +71,12 @@ async def next_step(tx: Transaction, desk: Desk, ticket_id: UUID, side: Side) ->
 
 
 async def _is_served(tx: Transaction, triage_channel: str | None) -> bool:
-    """In a suspended channel others would read what is for agents only."""
     channel = await channels.find(tx, triage_channel) if triage_channel else None
-    return channel is not None and channel.role == "triage" and channel.suspended is None
+    if channel is None or channel.role != "triage":
+        return False
+    if channel.suspended is not None:
+        raise Suspended
+    return True
 
 
 @dataclass(frozen=True, slots=True)

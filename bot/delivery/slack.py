@@ -25,12 +25,12 @@ CHANNEL_CLOSED = frozenset(
         "restricted_action",
         "ekm_access_denied",
         "team_access_not_granted",
+        # Only some of what the desk does may need the scope.
+        "missing_scope",
     }
 )
 #: The desk itself is locked out of the workspace.
-DESK_CLOSED = frozenset(
-    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope"}
-)
+DESK_CLOSED = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
 #: Slack's own trouble: whether the call did its work is not known.
 SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 

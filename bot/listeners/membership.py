@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.delivery import triage
 from bot.services import Services
+from storage import showing
 
 #: https://docs.slack.dev/reference/events/message/channel_convert_to_public and its counterpart
 CONVERTED = ("channel_convert_to_public", "channel_convert_to_private")
@@ -27,3 +28,6 @@ def register(app: AsyncApp, services: Services) -> None:
     async def changed(event: Mapping[str, Any]) -> None:
         async with turn:
             await triage.check(services, event["channel"])
+        if event["type"] == "member_joined_channel" and event["user"] == services.desk.bot_user:
+            async with services.transaction() as tx:
+                await showing.wake(tx, event["channel"])

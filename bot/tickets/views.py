@@ -134,6 +134,32 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A ticket that the desk fails to show, for a reason that its log tells under `reference`."""
+
+    number: int
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Slack refuses whatever is sent to a channel. `person`: whose direct messages it is, else None."""
+
+    channel: str
+    person: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """Slack takes again what is sent to the channel, where so many tickets and notices wait."""
+
+    channel: str
+    person: str | None
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A line of a list. `link`: where this reader can open it."""
 

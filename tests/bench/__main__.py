@@ -21,7 +21,7 @@ from typing import Any
 
 from bot.sandbox import Channel, Person, Sandbox
 from storage.embedded import EmbeddedPostgres
-from tests.bench import operations
+from tests.bench import claims, operations
 from tests.bench.load import Load, Outcome
 from tests.bench.processes import answered, asked, free_port, process, resident_mb
 
@@ -99,6 +99,8 @@ async def measured() -> Results:
             place = operations.Place(sandbox.team.id, support.id, customer.id)
             results["append_ms"] = await operations.appends(url, place)
             results["statements"] = await operations.round_trips(url, place)
+            # Last: it empties the tables.
+            results["claims"] = await claims.claims(url)
             await asyncio.to_thread(postgres.stop)
             results["start_seconds"] = await _start(bench, folder)
     finally:
@@ -224,6 +226,8 @@ def _table(results: Results) -> str:
         lines += [f"  {share:>6.1%}  {line}" for line, share in results["profile"][kind]]
     lines += ["", "an append to a ticket of so many messages, in ms"]
     lines += [f"  {size:>6}  {ms:>6.1f}" for size, ms in results["append_ms"].items()]
+    lines += ["", "a claim of the courier's: milliseconds and blocks by how many tickets are marked"]
+    lines += [f"  {line}" for line in claims.table(results["claims"])]
     lines += ["", f"start until ready: {results['start_seconds']:.2f} s"]
     for what, title in (("steady", f"{STEADY_RATE} messages/s for {STEADY_MINUTES} minutes"), ("burst", "a burst")):
         one = results[what]

@@ -165,7 +165,7 @@ def _nameless(word: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 async def ear(world: World, database_url: str, database: Database, sql: asyncpg.Connection) -> AsyncIterator[Ear]:
     chosen = world.settings(database_url, group_seconds=120)
-    services = await app.introduce(chosen, database, world.clock)
+    services, _ = await app.introduce(chosen, database, world.clock)
     async with heard_by_nobody(world.sandbox):
         await world.sandbox.invite(world.help, world.linus)
         card = await services.slack.chat_postMessage(channel=world.triage.id, text="A card")

@@ -1,0 +1,39 @@
+"""What is long over and can be forgotten."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from storage.engine import Transaction
+
+BATCH = 500
+
+#: A command by mention stands in its channel for good, where it may be read again at any time: it is remembered for
+#: good as well. A form is sent once. Of a digest there is one for its period, however late somebody asks for it again.
+OVER: dict[str, LiteralString] = {
+    "acted": """
+      delete from threadesk.acted where key in (
+        select key from threadesk.acted where at < cast(:now as timestamptz) - interval '7 days'
+          and key not like 'mention:%' order by at limit :batch for update skip locked)
+    """,
+    "notices": """
+      delete from threadesk.notices where id in (
+        select id from threadesk.notices
+        where (sent_at is not null or refused is not null) and key not like 'digest:%'
+          and coalesce(sent_at, made_at) < cast(:now as timestamptz) - interval '7 days'
+          and (sent_at is not null or refused in ('suspended', 'dropped')
+            or made_at < cast(:now as timestamptz) - interval '90 days')
+        order by coalesce(sent_at, made_at) limit :batch for update skip locked)
+    """,
+    "early": """
+      delete from threadesk.early where (channel, ts, version) in (
+        select channel, ts, version from threadesk.early
+        where arrived_at < cast(:now as timestamptz) - interval '90 days'
+        order by arrived_at limit :batch for update skip locked)
+    """,
+}
+
+
+async def purge(tx: Transaction, *, batch: int = BATCH) -> dict[str, int]:
+    """Forgets so many rows of each kind at most; how many they were, by table."""
+    return {table: (await tx.run(statement, now=tx.now, batch=batch)).rowcount for table, statement in OVER.items()}
