@@ -90,10 +90,11 @@ async def meet(tx: Transaction, team_id: str, slack_id: str) -> Person:
 async def hold(tx: Transaction, person: Person) -> Person:
     """The person as they are now, who becomes nobody else until the transaction ends.
 
-    Tickets are locked before people, here and in `become`.
+    Tickets are locked before people, here and in `become`. What is learnt of a person meanwhile need not wait: who
+    learns it has their tickets still to lock.
     """
     found = await tx.run(
-        f"select {PERSON} from threadesk.people p where p.team_id = :team and p.slack_id = :slack for share of p",
+        f"select {PERSON} from threadesk.people p where p.team_id = :team and p.slack_id = :slack for key share of p",
         team=person.team_id,
         slack=person.slack_id,
     )
@@ -284,7 +285,10 @@ async def customer_email(tx: Transaction, user_id: UUID) -> str | None:
 
 
 async def unknown_on(tx: Transaction, ticket_id: UUID) -> list[Person]:
-    """Who asked for, wrote on or is assigned to a ticket, and of whom Slack has not said who they are."""
+    """Who asked for, wrote on or is assigned to a ticket, and of whom Slack has not said who they are.
+
+    Also its requester whose e-mail was learnt just when the ticket was made, and is not on it.
+    """
     found = await tx.run(
         f"""
         select {PERSON} from threadesk.people p
@@ -292,6 +296,9 @@ async def unknown_on(tx: Transaction, ticket_id: UUID) -> list[Person]:
           select requester from threadesk.desk_tickets where ticket_id = :id
           union select created_by from threadesk.messages where ticket_id = :id
           union select unnest(assigned_to) from public.tickets where id = :id)
+        or p.email is not null and p.user_id = (
+          select d.requester from threadesk.desk_tickets d join public.tickets t on t.id = d.ticket_id
+          where t.id = :id and t.customer_email is null and t.source_channel = 'slack')
         """,
         id=ticket_id,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from bot.tickets import conversation, text
 from bot.tickets.arrivals import File
@@ -22,9 +21,8 @@ async def learn(tx: Transaction, profile: Profile) -> None:
     await tx.act_as(None, "desk")
     person = await people.find(tx, profile.team_id, profile.slack_id)
     if person is not None and profile.email:
-        # First, since both lock tickets, which come before people.
+        # First, since it locks tickets, which come before people.
         await _link(tx, person, profile.email)
-        await _waiting(tx, person)
     await people.learn(tx, profile)
     person = await people.find(tx, profile.team_id, profile.slack_id)
     assert person is not None
@@ -41,20 +39,16 @@ async def _link(tx: Transaction, person: Person, email: str) -> None:
 
 async def _make_customer(tx: Transaction, person: Person) -> None:
     """Gives a requester their row in customers, and their tickets its e-mail."""
-    if person.email is None or not (waiting := await _waiting(tx, person)):
+    waiting = await tickets.without_email(tx, person.user_id)
+    if not waiting or person.email is None:
         return
+    # Tickets before customers, as where a rating is saved: two locks, always in one order.
+    for ticket_id in waiting:
+        await tickets.by_id(tx, ticket_id, lock=True)
     email = await people.save_customer(tx, person.user_id, _customer(person, person.email))
     for ticket_id in waiting:
         await tickets.change(tx, ticket_id, customer_email=email)
         await tickets.remember_rating(tx, ticket_id)
-
-
-async def _waiting(tx: Transaction, person: Person) -> Sequence[UUID]:
-    """The requester's tickets that have no e-mail, locked: before people, and before customers as for a rating."""
-    waiting = await tickets.without_email(tx, person.user_id)
-    for ticket_id in waiting:
-        await tickets.by_id(tx, ticket_id, lock=True)
-    return waiting
 
 
 def _customer(person: Person, email: str) -> Customer:

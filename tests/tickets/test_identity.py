@@ -84,3 +84,19 @@ async def test_who_somebody_is_and_what_they_write_do_not_wait_for_each_other(
         assert (await people.hold(tx, ada)).name is None
     await learning
     assert await sql.fetchval("select customer_email from tickets") == "ada@globex.example"
+
+
+async def test_an_email_learnt_while_a_ticket_is_made_reaches_it(database: Database, sql: asyncpg.Connection) -> None:
+    async with database.transaction(NOW) as tx:
+        ada = await people.meet(tx, "T1", "UADA")
+    profile = Profile("T1", "UADA", "external", "Ada", "ada@globex.example", None, None, is_admin=False)
+    async with database.transaction(NOW) as opening:
+        new = of(await people.hold(opening, ada))
+        async with database.transaction(NOW) as tx:
+            await identity.learn(tx, profile)
+        await tickets.insert(opening, new)
+    async with database.transaction(NOW) as tx:
+        assert [one.slack_id for one in await people.unknown_on(tx, new.id)] == ["UADA"]
+        await identity.learn(tx, profile)
+        assert await people.unknown_on(tx, new.id) == []
+    assert await sql.fetchval("select customer_email from tickets") == "ada@globex.example"
