@@ -63,8 +63,10 @@ async def line(
     bolt.event("message")(desk.hear)
     sockets = SocketMode(bolt, slack, connections, on_gap=on_gap or desk.note_gap, on_failure=desk.failed.set)
     await sockets.start()
-    yield desk, sockets
-    await sockets.stop()
+    try:
+        yield desk, sockets
+    finally:
+        await sockets.stop()
 
 
 async def readyz(office: Office) -> dict[str, bool]:

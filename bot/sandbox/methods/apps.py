@@ -1,4 +1,8 @@
-"""apps.connections.open"""
+"""apps.connections.open
+
+Its page has named tier 1 and tier 3. It is taken as 3: with one call a minute nobody could hold two connections. The
+code for Socket Mode that is off stands on the page of apps.manifest.create.
+"""
 
 from bot.sandbox.limits import TIER_3
 from bot.sandbox.methods.registry import Json, Request, method
