@@ -327,8 +327,8 @@ async def test_help_needs_no_settings(tmp_path: Path) -> None:
 
 async def test_migrate_makes_the_tables_and_down_takes_them_away_when_meant(empty_url: str, tmp_path: Path) -> None:
     sql = await asyncpg.connect(empty_url)
-    assert await finished(tmp_path, "migrate", DATABASE_URL=empty_url) == (0, "The tables are at version 0002.\n", "")
-    assert await finished(tmp_path, "migrate", DATABASE_URL=empty_url) == (0, "The tables are at version 0002.\n", "")
+    assert await finished(tmp_path, "migrate", DATABASE_URL=empty_url) == (0, "The tables are at version 0004.\n", "")
+    assert await finished(tmp_path, "migrate", DATABASE_URL=empty_url) == (0, "The tables are at version 0004.\n", "")
     assert await sql.fetchval("select count(*) from tickets") == 0
 
     status, output, errors = await finished(tmp_path, "migrate", "--down", DATABASE_URL=empty_url)
