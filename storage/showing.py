@@ -67,7 +67,7 @@ class Lease:
 async def take_lanes(tx: Transaction, *, most: int, seconds: float) -> list[Lease]:
     """Leases lanes in which something is due, the ones that waited longest first.
 
-    One at most while Slack does not take the desk's token: it finds out whether Slack does so again.
+    One at a time while Slack does not take the desk's token: it finds out whether Slack does so again.
     """
     lease = uuid4()
     taken = await tx.run(
@@ -76,6 +76,9 @@ async def take_lanes(tx: Transaction, *, most: int, seconds: float) -> list[Leas
           select lane from heads
           where due_at <= :now and free_at <= clock_timestamp() and leased_until <= clock_timestamp()
           order by free_at, due_at limit (select case when closed then least(:most, 1) else :most end from desk)
+        ), probing as (
+          update threadesk.lanes set free_at = clock_timestamp() + make_interval(secs => :seconds)
+          where lane = 'slack' and closed_since is not null and exists (select from ready)
         )
         insert into threadesk.lanes as l (lane, lease, leased_until)
         select lane, :lease, clock_timestamp() + make_interval(secs => :seconds) from ready order by lane
@@ -182,10 +185,11 @@ SHIFTED: LiteralString = """
 """
 
 
-async def close(tx: Transaction, lane: str, why: str, *, first: float, longest: float) -> bool:
+async def close(tx: Transaction, lane: str, why: str, *, first: float, longest: float, probing: bool = False) -> bool:
     """Slack refuses what is sent in the lane, because of `why`; True when it did not so far.
 
-    The lane rests for `first` seconds, then for twice as long each time, `longest` at most.
+    The lane rests for `first` seconds, then for twice as long each time, `longest` at most. Of several calls that were
+    under way the first one counts; one that was made to find out (`probing`) always does.
     """
     closed = await tx.run(
         """
@@ -194,7 +198,7 @@ async def close(tx: Transaction, lane: str, why: str, *, first: float, longest: 
         on conflict (lane) do update set closed_since = coalesce(l.closed_since, excluded.closed_since),
           closed_why = excluded.closed_why, refusals = l.refusals + 1,
           free_at = clock_timestamp() + make_interval(secs => least(:longest, :first * power(2, least(l.refusals, 20))))
-        where l.free_at <= clock_timestamp() -- of several calls that were under way the first one counts
+        where l.free_at <= clock_timestamp() or :probing
         returning closed_since = :now and refusals = 1
         """,
         lane=lane,
@@ -202,6 +206,7 @@ async def close(tx: Transaction, lane: str, why: str, *, first: float, longest: 
         now=tx.now,
         first=first,
         longest=longest,
+        probing=probing,
     )
     return bool(closed.scalar_one_or_none())
 
@@ -210,7 +215,8 @@ async def open_again(tx: Transaction, lane: str) -> int | None:
     """Slack takes what is sent in the lane; how many tickets and notices wait there. None: it was not closed."""
     opened = await tx.run(
         """
-        update threadesk.lanes set closed_since = null, closed_why = null, refusals = 0
+        update threadesk.lanes set closed_since = null, closed_why = null, refusals = 0,
+          free_at = case lane when 'slack' then clock_timestamp() else free_at end
         where lane = :lane and closed_since is not null
         returning (select count(*) from threadesk.to_show where lane = :lane and parked is null)
           + (select count(*) from threadesk.notices where lane = :lane and sent_at is null and refused is null)

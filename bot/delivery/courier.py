@@ -13,7 +13,7 @@ import datetime as dt
 import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, assert_never
+from typing import Any, TypedDict, assert_never
 from uuid import UUID
 
 import structlog
@@ -56,6 +56,11 @@ class NotYet(Exception):  # noqa: N818 - nothing went wrong
         super().__init__(error or f"not settled for {seconds} s")
         self.seconds = seconds
         self.error = error
+
+
+class _Rest(TypedDict):
+    first: float
+    longest: float
 
 
 class Courier:
@@ -397,9 +402,9 @@ class Courier:
 
     async def _close(self, tx: Transaction, lease: Lease, error: str | None, mark: Mark | None) -> bool:
         """Whether it is the lane, or the desk itself, that Slack refuses; it then rests, and the agents are told."""
-        rest = {"first": CLOSED_SECONDS, "longest": CLOSED_SECONDS_AT_MOST}
+        rest = _Rest(first=CLOSED_SECONDS, longest=CLOSED_SECONDS_AT_MOST)
         if error in DESK_CLOSED:
-            if await showing.close(tx, showing.DESK, error, **rest):
+            if await showing.close(tx, showing.DESK, error, **rest, probing=lease.desk_closed):
                 log.error("Slack does not take the desk's token: nothing is sent until it does", error=error)
             return True
         if error not in CHANNEL_CLOSED:
