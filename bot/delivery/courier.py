@@ -12,7 +12,7 @@ import contextlib
 import datetime as dt
 import random
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, TypedDict, assert_never
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from storage import channels, notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
 from storage.engine import DatabaseAway, Transaction, telling_away
 from storage.notices import Attempts, Notice
+from storage.people import Person
 from storage.showing import Lease, Mark
 
 log = structlog.get_logger(__name__)
@@ -210,6 +211,10 @@ class Courier:
                 return
             if step is None:
                 await showing.shown(tx, mark)
+                await showing.release(tx, lease, rest=0)
+                return
+            if step.message_id and not await _all_asked(tx, mark.ticket_id, strangers):
+                # Somebody has written while others were asked for: a name cannot be changed once it is posted.
                 await showing.release(tx, lease, rest=0)
                 return
             if step.act != "post" and (wait := await self._until_update(tx, mark)) > 0:
@@ -552,6 +557,11 @@ async def _within(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise Unclear("no answer in time") from error
+
+
+async def _all_asked(tx: Transaction, ticket_id: UUID, asked: Sequence[Person]) -> bool:
+    known = {(one.team_id, one.slack_id) for one in asked}
+    return all((one.team_id, one.slack_id) in known for one in await people.unknown_on(tx, ticket_id))
 
 
 def _backoff(attempts: int) -> float:

@@ -24,6 +24,11 @@ class Faults:
     def order(self, fault: Fault) -> None:
         self._waiting.append(fault)
 
+    @property
+    def ordered(self) -> bool:
+        """Whether some have not been met yet."""
+        return bool(self._waiting)
+
     def take(self, method: str) -> Fault | None:
         """The fault that this call of ``method`` meets, if one was ordered. ``*`` meets every method."""
         for fault in self._waiting:

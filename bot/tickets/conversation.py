@@ -393,13 +393,12 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
         await _leave(tx, edit, f"edited {edit.at}")
         return
     before = cast("history.Message", one.word)
-    content, source = await _words(tx, edit.text)
+    files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
+    content, source = await _words(tx, edit.text, files)
     after = history.edited(before, content, history.moment(edit.at), to_the_second=edit.to_the_second)
     if after == before:
         return
-    if after["content"] == content:
-        source["files"] = (one.source or {}).get("files", [])
-    else:
+    if after["content"] != content:
         source = dict(one.source or {})
     await _replace(tx, one, before, after, source)
 

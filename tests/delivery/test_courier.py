@@ -861,3 +861,20 @@ def shut_down(folder: Path) -> None:
     home = Path(location.read_text().strip()) if location.exists() else folder / "postgres"
     pid_file = home / "data" / "postmaster.pid"
     os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
+
+
+async def test_who_writes_while_slack_is_asked_of_others_is_mirrored_under_their_own_name(office: Office) -> None:
+    world = office.world
+    root = await world.ada.post(world.help, "The export fails")
+    await office.at_rest()
+    carol = office.sandbox.add_person("Carol Shaw")
+    office.sandbox.disrupt("users.info", "slow", times=2, seconds=1)
+    await world.grace.post(world.triage, f"Ask {carol.mention}", thread_ts=office.card().ts)
+
+    async def asked() -> bool:
+        return not office.sandbox.slack.faults.ordered
+
+    await until(asked)
+    await world.ben.post(world.help, "For me too", thread_ts=root.ts)
+    await office.at_rest()
+    assert office.sandbox.find(world.triage, "For me too").username == "Ben Franklin"

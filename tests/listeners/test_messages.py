@@ -432,6 +432,19 @@ async def test_of_another_companys_file_slack_tells_more_when_it_is_asked(office
     assert "#1 export.log" in office.card().text
 
 
+async def test_a_file_whose_message_was_edited_before_slack_told_of_it_is_known_all_the_same(office: Office) -> None:
+    world = office.world
+    async with held_back(office):
+        root = await world.ada.post(world.help, "See here", files=[("export.log", "text/plain", b"oops")])
+        await world.ada.edit(root, "See there")
+        posted, edited = await events_about(office, root, 2)
+    await deliver(office, edited, posted)
+    await office.at_rest()
+    [message] = (await office.ticket())["conversation_history"]["messages"]
+    assert (message["content"], message["attachments"][0]["name"]) == ("See there", "export.log")
+    assert "export.log" in office.thread(office.card())[0]
+
+
 # What agents begin
 
 
