@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -216,6 +217,7 @@ async def test_after_a_time_without_any_connection_the_gap_is_told(
         assert (before, desk.gaps) == (0, 1)
         await world.sandbox.settled()
         assert desk.heard == ["meanwhile"]
+    gc.collect()  # tells, as a warning, of connections that were not let go
     logged = capsys.readouterr().out
     assert "connected to Slack" in logged
     for secret in (world.sandbox.app_token, "ticket=", "meanwhile"):
