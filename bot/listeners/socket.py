@@ -161,12 +161,12 @@ class SocketMode:
     def _use(self, connection: Connection) -> None:
         self._open.add(connection)
         log.info("connected to Slack", open=len(self._open))
-        if self._gap:
-            self._gap = False
-            self._on_gap()
         reader = asyncio.create_task(self._read(connection))
         self._readers[reader] = connection
         reader.add_done_callback(self._readers.pop)
+        if self._gap:
+            self._gap = False
+            self._on_gap()
 
     async def _read(self, connection: Connection) -> None:
         try:
