@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -199,7 +198,6 @@ async def test_connections_that_are_no_longer_kept_are_told(world: World) -> Non
         world.sandbox.cut_sockets()
         async with asyncio.timeout(5):
             await desk.failed.wait()
-    gc.collect()  # tells, as a warning, of a connection that was not let go
 
 
 async def test_after_a_time_without_any_connection_the_gap_is_told(
