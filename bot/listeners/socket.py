@@ -114,7 +114,7 @@ class SocketMode:
         if self._work:
             await asyncio.wait(self._work, timeout=FINISHING_SECONDS)
             await _cancelled(*self._work)
-        await asyncio.gather(*(wire.close() for wire in open_wires))
+        await asyncio.gather(*map(_closed, open_wires))
         await self._session.close()
 
     async def _keep(self, connection: Connection | None) -> None:
@@ -147,7 +147,7 @@ class SocketMode:
                 wire = await self._session.ws_connect(
                     url, heartbeat=HEARTBEAT_SECONDS, timeout=closing, proxy=self._slack.proxy
                 )
-                otherwise.push_async_callback(wire.close)
+                otherwise.push_async_callback(_closed, wire)
                 first = _parsed((await wire.receive()).data) or {}
                 if first.get("type") == "hello":
                     otherwise.pop_all()
@@ -161,12 +161,12 @@ class SocketMode:
     def _use(self, connection: Connection) -> None:
         self._open.add(connection)
         log.info("connected to Slack", open=len(self._open))
-        if self._gap:
-            self._gap = False
-            self._on_gap()
         reader = asyncio.create_task(self._read(connection))
         self._readers[reader] = connection
         reader.add_done_callback(self._readers.pop)
+        if self._gap:
+            self._gap = False
+            self._on_gap()
 
     async def _read(self, connection: Connection) -> None:
         try:
@@ -175,9 +175,10 @@ class SocketMode:
                     if message.type is WSMsgType.TEXT:
                         self._take(connection, message.data)
         except TimeoutError:
-            await connection.wire.close()
+            log.info("Slack left a connection open that it had ended")
         finally:
             self._lost(connection)
+        await _closed(connection.wire)
 
     def _lost(self, connection: Connection) -> None:
         connection.leaving.set()
@@ -263,6 +264,11 @@ def _pause(failures: int) -> float:
     """Doubled with each failure, and never the same for two: all lost their connections at the same moment."""
     longest = min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** min(failures, 10))
     return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, keeps no secret
+
+
+async def _closed(wire: ClientWebSocketResponse) -> None:
+    await wire.close()
+    wire._response.close()  # where a connection breaks, aiohttp leaves letting go of it to the garbage collector
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

@@ -93,6 +93,7 @@ async def slack_app(world: World) -> AsyncIterator[App]:
     for connection in opened.connections:
         await connection.wire.close()
         await connection.reading
+        connection.wire._response.close()  # aiohttp does not, where the connection broke
 
 
 async def test_a_connection_needs_the_app_level_token_in_the_header(world: World, slack_app: App) -> None:
