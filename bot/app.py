@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -15,16 +14,17 @@ from typing import Any, cast
 import structlog
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import listeners
+from bot import listeners, logs
 from bot.delivery import directory, triage
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
-from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, patient_client
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, hasty_client, patient_client
 from bot.listeners import http
+from bot.listeners.requests import CountedApp
 from bot.listeners.socket import SocketMode
+from bot.metrics import VERSION, Metrics
 from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.tickets import text
@@ -42,21 +42,6 @@ class StartError(Exception):
 
 def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def set_up_logging(level: str) -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(),
-    )
-    logging.basicConfig(level=logging.ERROR)
 
 
 @asynccontextmanager
@@ -110,14 +95,33 @@ class Running:
 
 async def run(settings: Settings, *, migrating: bool = True, clock: Callable[[], dt.datetime] = now) -> None:
     """Runs until SIGTERM or SIGINT; then takes no more requests and finishes what is under way."""
-    set_up_logging(settings.log_level)
+    loop = asyncio.get_running_loop()
+    logs.set_up(settings.log_level, hide=secrets_of(settings))
+    logs.watch(loop)
     async with running(settings, migrating=migrating, clock=clock) as desk:
-        loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, desk.stop.set)
-        log.info("the desk is open", host=settings.host, port=desk.port)
+        log.info(
+            "the desk is open",
+            version=VERSION,
+            transport="socket" if settings.slack_app_token else "http",
+            host=settings.host,
+            port=desk.port,
+            support_channels=len(settings.support_channels),
+        )
         await desk.stop.wait()
         log.info("the desk is closing")
+    log.info("the desk is closed")
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    secret = (
+        settings.slack_bot_token,
+        settings.slack_app_token,
+        settings.slack_signing_secret,
+        settings.database_url,
+    )
+    return [one.get_secret_value() for one in secret if one is not None]
 
 
 @asynccontextmanager
@@ -154,7 +158,8 @@ async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[Non
 async def introduce(settings: Settings, database: Database, clock: Callable[[], dt.datetime]) -> Services:
     """Finds out who the desk is in Slack, and which channels it serves."""
     token = settings.slack_bot_token.get_secret_value()
-    slack = patient_client(token, settings.slack_api_url)
+    metrics = Metrics()
+    slack = patient_client(token, settings.slack_api_url, metrics)
     try:
         me = await ask(slack, "auth.test")
         wanted = {settings.triage_channel, *settings.support_channels}
@@ -174,10 +179,11 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
         services = Services(
             database=database,
             desk=desk,
-            slack=client(token, settings.slack_api_url, settings.slack_call_seconds),
+            slack=client(token, settings.slack_api_url, settings.slack_call_seconds, metrics),
             now=clock,
             pace=settings.post_interval_seconds,
             call_seconds=settings.slack_call_seconds,
+            metrics=metrics,
         )
         await _choose_channels(settings, services, found)
         await triage.check_all(replace(services, slack=slack))
@@ -255,7 +261,7 @@ async def _listening(settings: Settings, services: Services, stop: asyncio.Event
         async with _serving(settings, http.web_app(services, bolt)) as port:
             yield port
         return
-    slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url, services.metrics)
     sockets = SocketMode(bolt, slack, settings.socket_connections, on_failure=stop.set)
     async with _serving(settings, http.web_app(services, connected=lambda: sockets.connected)) as port:
         await _connect(settings, sockets)
@@ -304,10 +310,11 @@ async def _serving(settings: Settings, served: web.Application) -> AsyncIterator
 
 def bolt_app(settings: Settings, services: Services) -> AsyncApp:
     secret = settings.slack_signing_secret
-    app = AsyncApp(
-        client=AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, timeout=2
-        ),
+    token = settings.slack_bot_token.get_secret_value()
+    hasty = hasty_client(token, settings.slack_api_url, services.metrics)
+    app = CountedApp(
+        services.metrics,
+        client=hasty,
         signing_secret=secret.get_secret_value() if secret else "",
         process_before_response=True,
     )
@@ -315,6 +322,7 @@ def bolt_app(settings: Settings, services: Services) -> AsyncApp:
     @app.middleware
     async def cleaned(req: AsyncBoltRequest, next: Callable[[], object]) -> None:  # noqa: A002 - Bolt's name
         req.body = cast("dict[str, Any]", text.clean(req.body))
+        req.context["client"] = hasty  # Bolt makes one for each request, which counts nothing
         await next()  # type: ignore[misc]
 
     listeners.register(app, services)

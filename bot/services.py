@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.metrics import Metrics
 from bot.tickets.desk import Desk
 from storage.engine import Database, Transaction
 
@@ -29,6 +30,7 @@ class Services:
     now: Callable[[], dt.datetime]
     pace: float
     call_seconds: float
+    metrics: Metrics
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

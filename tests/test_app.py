@@ -70,9 +70,11 @@ async def get(url: str) -> tuple[int, Any]:
 
 
 @asynccontextmanager
-async def desk(world: World, folder: Path, database_url: str | None) -> AsyncIterator[asyncio.subprocess.Process]:
+async def desk(
+    world: World, folder: Path, database_url: str | None, **changes: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The desk as a process of its own, from when it is ready until it is told to stop."""
-    settings = environment(world, database_url)
+    settings = environment(world, database_url, **changes)
     url = f"http://127.0.0.1:{settings['PORT']}"
     process = await start(folder, "run", **settings)
     try:

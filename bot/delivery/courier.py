@@ -122,13 +122,15 @@ class Courier:
         self._wake.set()
 
     async def _serve(self, lease: Lease) -> None:
+        # In a task of its own, so that the next lane's lines do not carry it.
+        structlog.contextvars.bind_contextvars(lane=lease.lane)
         try:
             await self._one(lease)
         except DatabaseAway as error:
-            log.warning("the database went away under the courier", lane=lease.lane, error=str(error))
+            log.warning("the database went away under the courier", error=str(error))
         except Exception:
             # Whatever is wrong with one ticket must not stop the others: its lane rests and goes on with the next.
-            log.exception("the courier could not serve a lane", lane=lease.lane)
+            log.exception("the courier could not serve a lane")
             await self._set_aside(lease)
 
     async def _set_aside(self, lease: Lease) -> None:
@@ -158,6 +160,7 @@ class Courier:
                 assert_never(head)
 
     async def _show(self, lease: Lease, mark: Mark) -> None:
+        structlog.contextvars.bind_contextvars(ticket=str(mark.ticket_id))
         services = self._services
         async with services.transaction() as tx:
             strangers = await people.unknown_on(tx, mark.ticket_id)
@@ -210,7 +213,7 @@ class Courier:
         except NotYet as not_yet:
             await self._not_yet(lease, mark, step, not_yet)
         except Unclear as unclear:
-            log.warning("Slack gave no clear answer", lane=lease.lane, slot=step.slot, error=str(unclear))
+            log.warning("Slack gave no clear answer", slot=step.slot, error=str(unclear))
             await self._put_off(lease, mark, _backoff(mark.attempts), failed=True)
         except SlackRefused as refused:
             await self._refused(lease, mark, step, posted_id, refused.error)
@@ -323,7 +326,7 @@ class Courier:
 
     async def _not_yet(self, lease: Lease, mark: Mark, step: Step, not_yet: NotYet) -> None:
         if not_yet.error:
-            log.warning("Slack does not say what it has", lane=lease.lane, slot=step.slot, error=not_yet.error)
+            log.warning("Slack does not say what it has", slot=step.slot, error=not_yet.error)
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
@@ -351,7 +354,7 @@ class Courier:
             await showing.release(tx, lease, rest=0)
 
     async def _refused(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, error: str) -> None:
-        log.warning("Slack refused a message", lane=lease.lane, slot=step.slot, error=error)
+        log.warning("Slack refused a message", slot=step.slot, error=error)
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return

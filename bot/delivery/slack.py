@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, cast
 
 import aiohttp
@@ -11,9 +12,11 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.metrics import CallResult, Metrics
 from bot.tickets import text
 
 START_SECONDS = 8
+HASTY_SECONDS = 2
 
 #: The channel is closed to the desk, not the message to the channel: nothing can be posted there for the time being.
 CHANNEL_CLOSED = frozenset(
@@ -56,15 +59,28 @@ class Unclear(Exception):  # noqa: N818
     """No answer, or one of Slack's own troubles: the call may or may not have done its work."""
 
 
-def client(token: str, api_url: str, seconds: float) -> AsyncWebClient:
+class Client(AsyncWebClient):
+    """Slack's own, whose calls are counted."""
+
+    def __init__(self, metrics: Metrics, **options: Any) -> None:
+        super().__init__(**options)
+        self.metrics = metrics
+
+
+def client(token: str, api_url: str, seconds: float, metrics: Metrics) -> Client:
     """A client that never repeats a call by itself: a call that was cut off may have posted already."""
     # slack_sdk hands its time-out to aiohttp, which takes fractions; only the annotation does not.
-    return AsyncWebClient(token=token, base_url=api_url, timeout=cast("int", seconds), retry_handlers=[])
+    return Client(metrics, token=token, base_url=api_url, timeout=cast("int", seconds), retry_handlers=[])
 
 
-def patient_client(token: str, api_url: str) -> AsyncWebClient:
+def hasty_client(token: str, api_url: str, metrics: Metrics) -> Client:
+    """For calls that are made while Slack waits for an answer."""
+    return Client(metrics, token=token, base_url=api_url, timeout=HASTY_SECONDS)
+
+
+def patient_client(token: str, api_url: str, metrics: Metrics) -> Client:
     """For the questions at start, which may be asked again and for whose answers one may wait."""
-    patient = AsyncWebClient(token=token, base_url=api_url, timeout=START_SECONDS)
+    patient = Client(metrics, token=token, base_url=api_url, timeout=START_SECONDS)
     patient.retry_handlers.append(AsyncServerErrorRetryHandler(max_retry_count=2))
     patient.retry_handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=10))
     return patient
@@ -81,6 +97,24 @@ async def ask(slack: AsyncWebClient, method: str, **arguments: Any) -> dict[str,
 
 
 async def _answer(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, Any]:
+    began = time.perf_counter()
+    result: CallResult = "unclear"
+    try:
+        answer = await _asked(slack, method, **sent)
+        result = "ok"
+    except RateLimited:
+        result = "ratelimited"
+        raise
+    except SlackRefused:
+        result = "refused"
+        raise
+    finally:
+        if isinstance(slack, Client):
+            slack.metrics.slack_called(method, result, time.perf_counter() - began)
+    return answer
+
+
+async def _asked(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, Any]:
     try:
         answer = await slack.api_call(method, **sent)
     except SlackApiError as error:
