@@ -59,6 +59,22 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
 
 
 @app.command
+async def doctor(*, json: bool = False) -> None:
+    """Look for what keeps the desk from working, and say what to do. Exits with 1 where something is wrong.
+
+    Parameters
+    ----------
+    json
+        For a program rather than a person.
+    """
+    from bot.doctor import examine, is_well, report
+
+    found = await examine()
+    print(report(found, as_json=json))
+    sys.exit(0 if is_well(found) else 1)
+
+
+@app.command
 async def demo() -> None:
     """Play a support case in a sandbox workspace against the real desk, and show what everybody sees."""
     from bot.demo import play

@@ -329,7 +329,7 @@ async def test_channels_are_found_by_name_with_or_without_hash_and_by_id(
 
 
 async def test_help_needs_no_settings(tmp_path: Path) -> None:
-    commands: list[list[str]] = [[], ["run"], ["migrate"], ["demo"], ["sandbox"]]
+    commands: list[list[str]] = [[], ["run"], ["doctor"], ["migrate"], ["demo"], ["sandbox"]]
     for status, output, errors in await asyncio.gather(*(finished(tmp_path, *one, "--help") for one in commands)):
         assert (status, errors) == (0, "")
         assert output.startswith("Usage: python -m bot")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 import aiohttp
@@ -96,6 +97,17 @@ async def ask(slack: AsyncWebClient, method: str, **arguments: Any) -> dict[str,
     return await _answer(slack, method, params=arguments)
 
 
+async def introduce(slack: AsyncWebClient) -> tuple[dict[str, Any] | SlackRefused, Mapping[str, str]]:
+    """What Slack says to `auth.test`, and the headers of its answer, among them the granted `x-oauth-scopes`:
+    https://docs.slack.dev/reference/methods/auth.test. RateLimited or Unclear.
+    """
+    try:
+        answer = await _response(slack, "auth.test")
+    except SlackRefused as refused:
+        return refused, cast("SlackApiError", refused.__cause__).response.headers
+    return cast("dict[str, Any]", answer.data), answer.headers
+
+
 async def _answer(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, Any]:
     began = time.perf_counter()
     result: CallResult = "unclear"
@@ -115,6 +127,11 @@ async def _answer(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, 
 
 
 async def _asked(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, Any]:
+    answer = await _response(slack, method, **sent)
+    return cast("dict[str, Any]", text.clean(cast("dict[str, Any]", answer.data)))
+
+
+async def _response(slack: AsyncWebClient, method: str, **sent: Any) -> AsyncSlackResponse:
     try:
         answer = await slack.api_call(method, **sent)
     except SlackApiError as error:
@@ -123,7 +140,7 @@ async def _asked(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, A
         raise Unclear(_why(error)) from error
     if not isinstance(answer.data, dict):
         raise Unclear("Slack's answer was no JSON object")
-    return cast("dict[str, Any]", text.clean(answer.data))
+    return answer
 
 
 def _why(error: Exception) -> str:
