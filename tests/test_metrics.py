@@ -8,6 +8,7 @@ import time
 
 import aiohttp
 import asyncpg
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.metrics import VERSION, Metrics
@@ -38,6 +39,7 @@ def of(samples: Samples, name: str, **labels: str) -> float | None:
     return samples.get((f"threadesk_{name}", frozenset(labels.items())))
 
 
+@pytest.mark.transports("http", "socket")
 async def test_requests_are_counted_by_what_they_were_about_and_what_became_of_them(office: Office) -> None:
     world = office.world
     await world.ada.post(world.help, "The export fails")
