@@ -53,6 +53,7 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
                 await desk.take_away(database)
                 print("The desk's tables are gone.")
             else:
+                await desk.must_keep_sessions(database)
                 print(f"The tables are at version {await desk.bring_up_to_date(database)}.")
     except (settings.SettingsError, desk.StartError) as error:
         _give_up(error)

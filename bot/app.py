@@ -29,7 +29,7 @@ from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.tickets import text
 from bot.tickets.desk import Desk
-from storage import channels, migrate
+from storage import channels, examination, migrate
 from storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from storage.engine import Database, DatabaseAway
 
@@ -72,6 +72,15 @@ def _reaching_the_database() -> Iterator[None]:
         raise StartError(str(error)) from None
     except DatabaseAway as error:
         raise StartError(f"The database cannot be reached: {error}. Is DATABASE_URL right and PostgreSQL up?") from None
+
+
+async def must_keep_sessions(database: Database) -> None:
+    with _reaching_the_database():
+        if await examination.is_pooled_by_transaction(database):
+            raise StartError(
+                "DATABASE_URL leads to a transaction pooler, behind which prepared statements and LISTEN fail."
+                " Name the database itself, or the pooler's port for session mode."
+            )
 
 
 async def bring_up_to_date(database: Database) -> str:
@@ -130,6 +139,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     url = settings.database_url.get_secret_value() if settings.database_url else None
     async with open_database(url, EmbeddedPostgres(settings.data_dir)) as database:
+        await must_keep_sessions(database)
         if migrating:
             await bring_up_to_date(database)
         with _reaching_the_database():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -47,13 +49,25 @@ def what_is_missing(error: DatabaseAway) -> Missing:
 
 async def examine(database: Database) -> Examined:
     """DatabaseAway where it cannot be reached."""
+    async with _two(database) as (one, other):
+        return await _examine(one, other)
+
+
+async def is_pooled_by_transaction(database: Database) -> bool:
+    """DatabaseAway where it cannot be reached."""
+    async with _two(database) as (one, other):
+        return await _pooled_by_transaction(one, other)
+
+
+@asynccontextmanager
+async def _two(database: Database) -> AsyncIterator[tuple[Connection, Connection]]:
     # Without named statements: behind a transaction pooler the next transaction may not know them.
     one = await database.connect(named_statements=False)
     try:
         other = await database.connect(named_statements=False)
         try:
             with telling_away():
-                return await _examine(one, other)
+                yield one, other
         finally:
             other.terminate()
     finally:

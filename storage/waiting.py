@@ -29,8 +29,10 @@ async def figures(tx: Transaction) -> Waiting:
         """
         select m.number as tickets, m.overdue as tickets_overdue, n.number as notices, n.overdue as notices_overdue,
           (select count(*) from threadesk.replies where state = 'held' and due_at <= :now) as replies,
-          (select count(*) from threadesk.posted where refused is not null and refused <> 'nobody to tell')
-            + (select count(*) from threadesk.notices where refused is not null and refused <> 'suspended') as parked
+          (select count(*) from threadesk.posted
+             where refused is not null and refused not in ('nobody to tell', 'dropped'))
+            + (select count(*) from threadesk.notices
+                 where sent_at is null and refused is not null and refused not in ('suspended', 'dropped')) as parked
         from (
           select count(*) as number, greatest(0, extract(epoch from :now - min(due_at)))::float as overdue
           from threadesk.to_show

@@ -12,7 +12,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from bot import doctor
+from bot import app, doctor
+from bot.app import StartError
 from bot.doctor import Finding
 from bot.settings import Settings
 from storage.embedded import EmbeddedPostgres
@@ -389,7 +390,7 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(int.from_bytes(head[1:]) - 4)
 
 
-async def test_a_transaction_pooler_is_named(
+async def test_a_transaction_pooler_is_named_and_a_desk_does_not_start_behind_it(
     world: World,
     database_url: str,
     sql: asyncpg.Connection,
@@ -401,6 +402,9 @@ async def test_a_transaction_pooler_is_named(
     async with Pooler(f"{folder}/.s.PGSQL.5432").open() as pooler:
         url = f"postgresql://postgres@127.0.0.1:{pooler.port}/{name}"
         (named,) = wrong(await examined(monkeypatch, tmp_path, environment(world, url)))
+        with pytest.raises(StartError, match="DATABASE_URL leads to a transaction pooler"):
+            async with app.running(world.settings(url)):
+                pass
     assert (named.about, named.level) == ("pooler", "problem")
     assert named.says.startswith("a transaction pooler stands before the database")
     assert "the pooler's port for session mode" in (named.do or "")
