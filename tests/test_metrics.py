@@ -48,7 +48,8 @@ async def test_requests_are_counted_by_what_they_were_about_and_what_became_of_t
     await world.grace.command("/ticket", "claim 99", channel=world.triage)
     await world.grace.command("/ticket", "clame 1", channel=world.triage)
     await office.at_rest()
-    # The desk hears its own messages too.
+    # The desk hears its own messages too, the last of them after it has sent it.
+    await office.sandbox.settled()
     heard = sum(one.kind == "event" and one.payload["event"]["type"] == "message" for one in office.sandbox.deliveries)
     found = await scrape(office)
     assert of(found, "requests_total", kind="message", result="acknowledged") == heard
@@ -156,6 +157,7 @@ async def test_what_waits_is_told_with_how_long_it_has_been_due(office: Office) 
 
 
 async def test_without_its_database_the_desk_says_so_and_nothing_of_what_waits(office: Office, postgres: str) -> None:
+    assert of(await scrape(office), "waiting", what="tickets") == 0
     name = await office.sql.fetchval("select current_database()")
     mine = await office.sql.fetchval("select pg_backend_pid()")
     administrator = await asyncpg.connect(postgres)
