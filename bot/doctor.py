@@ -164,7 +164,9 @@ def _token_refused(error: str) -> Finding:
 
 
 def _scopes(headers: Mapping[str, str]) -> Finding:
-    granted = {one.strip() for one in headers.get("x-oauth-scopes", "").split(",")}
+    if "x-oauth-scopes" not in headers:
+        return Finding("scopes", "skipped", "Slack does not say which the app has")
+    granted = {one.strip() for one in headers["x-oauth-scopes"].split(",")}
     if missing := sorted(SCOPES - granted):
         return Finding(
             "scopes",

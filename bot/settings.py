@@ -16,9 +16,10 @@ APP_PAGE = "https://api.slack.com/apps → your app"
 APP_TOKEN_PAGE = f"{APP_PAGE} → Basic Information → App-Level Tokens"
 
 
-#: For those that have no default, where they are missing or wrong and one goes on all the same.
+#: For those that no default can stand in for, where they are missing or wrong and one goes on all the same.
 STAND_INS: dict[str, Any] = {
     "slack_bot_token": "xoxb-",
+    "slack_app_token": "xapp-",
     "slack_signing_secret": "",
     "triage_channel": "-",
     "support_channels": "-",

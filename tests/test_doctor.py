@@ -90,6 +90,10 @@ async def scope_of_channels_missing(world: World, sql: asyncpg.Connection) -> No
     world.sandbox.withdraw_scope("groups:read")
 
 
+async def app_token_wrong(world: World, sql: asyncpg.Connection) -> dict[str, str]:
+    return {"SLACK_APP_TOKEN": "xoxb-of-another-app", "SLACK_SIGNING_SECRET": ""}
+
+
 async def client_secret(world: World, sql: asyncpg.Connection) -> dict[str, str]:
     return {"SLACK_SIGNING_SECRET": "xapp-something-else"}
 
@@ -184,6 +188,7 @@ BROKEN: list[tuple[Break, str, str, str]] = [
     (revoked, "token", "Slack does not accept SLACK_BOT_TOKEN (token_revoked)", "Copy the Bot User OAuth Token"),
     (other_token, "token", "Slack does not accept SLACK_BOT_TOKEN (invalid_auth)", "Copy the Bot User OAuth Token"),
     (user_token, "settings", "SLACK_BOT_TOKEN is not a bot token: that begins with xoxb-", "Set it in the environment"),
+    (app_token_wrong, "settings", "SLACK_APP_TOKEN is not an app-level token", "Set it in the environment"),
     (scope_missing, "scopes", "the app lacks files:read", "Put manifest.yml into"),
     (scope_of_channels_missing, "scopes", "the app lacks channels:read, groups:read", "Put manifest.yml into"),
     (client_secret, "signing secret", "SLACK_SIGNING_SECRET is none", "Copy the Signing Secret"),
