@@ -44,12 +44,6 @@ structlog.configure(
 Transport = Literal["http", "socket"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def logging_as_in_production() -> None:
-    """structlog's own way draws every local variable of a traceback, which holds the desk up for seconds."""
-    app.set_up_logging("INFO")
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server for this session: nothing in it needs to survive a crash of the machine."""
