@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test check bench run migrate format
+.PHONY: help install demo test check bench run doctor migrate format
 
 help:          ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ bench: .venv/installed     ## measured ratios, a table and bench.json
 
 run: .venv/installed       ## the desk itself: settings from the environment or .env
 	@$(BIN)/python -m bot run
+
+doctor: .venv/installed    ## what keeps the desk from working, and what to do
+	@$(BIN)/python -m bot doctor
 
 migrate: .venv/installed   ## bring the database's tables up to date
 	@$(BIN)/python -m bot migrate

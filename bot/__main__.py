@@ -60,6 +60,7 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
                 await desk.take_away(database)
                 print("The desk's tables are gone.")
             else:
+                await desk.must_keep_sessions(database)
                 print(f"The tables are at version {await desk.bring_up_to_date(database)}.")
     except (settings.SettingsError, desk.StartError) as error:
         _give_up(error)
@@ -113,9 +114,10 @@ async def outbox_drop(name: str, *names: str, yes: bool = False) -> None:
         Do that without being asked again.
     """
     from bot import app as desk
+    from bot import logs
     from bot import outbox as waiting
 
-    desk.set_up_logging("INFO", sys.stderr)
+    logs.set_up("INFO", to=sys.stderr)
     async with _database() as database:
         print(await waiting.drop(database, desk.now(), [name, *names], yes=yes))
 
@@ -134,6 +136,22 @@ async def _database() -> AsyncIterator[Database]:
             yield database
     except (settings.SettingsError, desk.StartError, waiting.OutboxError) as error:
         _give_up(error)
+
+
+@app.command
+async def doctor(*, json: bool = False) -> None:
+    """Look for what keeps the desk from working, and say what to do. Exits with 1 where something is wrong.
+
+    Parameters
+    ----------
+    json
+        For a program rather than a person.
+    """
+    from bot.doctor import examine, is_well, report
+
+    found = await examine()
+    print(report(found, as_json=json))
+    sys.exit(0 if is_well(found) else 1)
 
 
 @app.command

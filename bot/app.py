@@ -6,33 +6,33 @@ import asyncio
 import contextlib
 import datetime as dt
 import functools
-import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import listeners
+from bot import listeners, logs
 from bot.delivery import directory, triage
 from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
 from bot.delivery.presence import Presence
-from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, patient_client
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, hasty_client, patient_client
 from bot.listeners import http, messages
+from bot.listeners.requests import CountedApp
 from bot.listeners.socket import SocketMode
+from bot.metrics import VERSION, Metrics
 from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.tickets import text
 from bot.tickets.desk import Desk
-from storage import channels, migrate, showing
+from storage import channels, examination, migrate, showing
 from storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from storage.engine import Database, DatabaseAway
 
@@ -45,22 +45,6 @@ class StartError(Exception):
 
 def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def set_up_logging(level: str, to: TextIO | None = None) -> None:
-    """`to`: where the log goes; None: to standard output."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(to),
-    )
-    logging.basicConfig(level=logging.ERROR)
 
 
 @asynccontextmanager
@@ -93,6 +77,15 @@ def _reaching_the_database() -> Iterator[None]:
         raise StartError(f"The database cannot be reached: {error}. Is DATABASE_URL right and PostgreSQL up?") from None
 
 
+async def must_keep_sessions(database: Database) -> None:
+    with _reaching_the_database():
+        if await examination.is_pooled_by_transaction(database):
+            raise StartError(
+                "DATABASE_URL leads to a transaction pooler, behind which prepared statements and LISTEN fail."
+                " Name the database itself, or the pooler's port for session mode."
+            )
+
+
 async def bring_up_to_date(database: Database) -> str:
     with _reaching_the_database():
         return await migrate.upgrade(database)
@@ -115,14 +108,33 @@ class Running:
 
 async def run(settings: Settings, *, migrating: bool = True, clock: Callable[[], dt.datetime] = now) -> None:
     """Runs until SIGTERM or SIGINT; then takes no more requests and finishes what is under way."""
-    set_up_logging(settings.log_level)
+    loop = asyncio.get_running_loop()
+    logs.set_up(settings.log_level, hide=secrets_of(settings))
+    logs.watch(loop)
     async with running(settings, migrating=migrating, clock=clock) as desk:
-        loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, desk.stop.set)
-        log.info("the desk is open", host=settings.host, port=desk.port)
+        log.info(
+            "the desk is open",
+            version=VERSION,
+            transport="socket" if settings.slack_app_token else "http",
+            host=settings.host,
+            port=desk.port,
+            support_channels=len(settings.support_channels),
+        )
         await desk.stop.wait()
         log.info("the desk is closing")
+    log.info("the desk is closed")
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    secret = (
+        settings.slack_bot_token,
+        settings.slack_app_token,
+        settings.slack_signing_secret,
+        settings.database_url,
+    )
+    return [one.get_secret_value() for one in secret if one is not None]
 
 
 @asynccontextmanager
@@ -131,6 +143,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     url = settings.database_url.get_secret_value() if settings.database_url else None
     async with open_database(url, EmbeddedPostgres(settings.data_dir)) as database:
+        await must_keep_sessions(database)
         if migrating:
             await bring_up_to_date(database)
         with _reaching_the_database():
@@ -165,7 +178,8 @@ async def introduce(
 ) -> tuple[Services, Presence]:
     """Finds out who the desk is in Slack, and which channels it serves."""
     token = settings.slack_bot_token.get_secret_value()
-    slack = patient_client(token, settings.slack_api_url)
+    metrics = Metrics()
+    slack = patient_client(token, settings.slack_api_url, metrics)
     try:
         me = await ask(slack, "auth.test")
         wanted = {settings.triage_channel, *settings.support_channels}
@@ -185,10 +199,11 @@ async def introduce(
         services = Services(
             database=database,
             desk=desk,
-            slack=client(token, settings.slack_api_url, settings.slack_call_seconds),
+            slack=client(token, settings.slack_api_url, settings.slack_call_seconds, metrics),
             now=clock,
             pace=settings.post_interval_seconds,
             call_seconds=settings.slack_call_seconds,
+            metrics=metrics,
         )
         presence = await _choose_channels(settings, services, found)
         await triage.check_all(replace(services, slack=slack))
@@ -269,7 +284,7 @@ async def _listening(settings: Settings, services: Services, stop: asyncio.Event
         async with _serving(settings, http.web_app(services, bolt)) as port:
             yield port
         return
-    slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url, services.metrics)
     sockets = SocketMode(bolt, slack, settings.socket_connections, on_gap=services.gap.set, on_failure=stop.set)
     async with _serving(settings, http.web_app(services, connected=lambda: sockets.connected)) as port:
         await _connect(settings, sockets)
@@ -318,10 +333,11 @@ async def _serving(settings: Settings, served: web.Application) -> AsyncIterator
 
 def bolt_app(settings: Settings, services: Services) -> AsyncApp:
     secret = settings.slack_signing_secret
-    app = AsyncApp(
-        client=AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, timeout=2
-        ),
+    token = settings.slack_bot_token.get_secret_value()
+    hasty = hasty_client(token, settings.slack_api_url, services.metrics)
+    app = CountedApp(
+        services.metrics,
+        client=hasty,
         signing_secret=secret.get_secret_value() if secret else "",
         process_before_response=True,
     )
@@ -329,6 +345,7 @@ def bolt_app(settings: Settings, services: Services) -> AsyncApp:
     @app.middleware
     async def cleaned(req: AsyncBoltRequest, next: Callable[[], object]) -> None:  # noqa: A002 - Bolt's name
         req.body = cast("dict[str, Any]", text.clean(req.body))
+        req.context["client"] = hasty  # Bolt makes one for each request, which counts nothing
         await next()  # type: ignore[misc]
 
     listeners.register(app, services)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.metrics import Metrics
 from bot.tickets.desk import Desk
 from storage.engine import Database, Transaction
 
@@ -31,6 +32,7 @@ class Services:
     now: Callable[[], dt.datetime]
     pace: float
     call_seconds: float
+    metrics: Metrics
     gap: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager

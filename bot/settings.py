@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -14,6 +14,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 APP_PAGE = "https://api.slack.com/apps → your app"
 APP_TOKEN_PAGE = f"{APP_PAGE} → Basic Information → App-Level Tokens"
+
+
+#: For those that no default can stand in for, where they are missing or wrong and one goes on all the same.
+STAND_INS: dict[str, Any] = {
+    "slack_bot_token": "xoxb-",
+    "slack_app_token": "xapp-",
+    "slack_signing_secret": "",
+    "triage_channel": "-",
+    "support_channels": "-",
+}
 
 
 class SettingsError(Exception):
@@ -120,6 +130,16 @@ def load() -> Settings:
         raise SettingsError(_explained(error)) from None
 
 
+def inspect() -> tuple[Settings, dict[str, str]]:
+    """The settings, and by name what is missing or wrong, in whose place something harmless stands."""
+    try:
+        return Settings(), {}
+    except ValidationError as error:
+        problems = _problems(error)
+    harmless = {name: STAND_INS.get(name, Settings.model_fields[name].default) for name in problems}
+    return Settings(**harmless), problems
+
+
 def load_for_migration() -> tuple[SecretStr | None, Path]:
     """Only what `migrate` needs: the database's URL, and the folder of the embedded one."""
 
@@ -138,12 +158,19 @@ def load_for_migration() -> tuple[SecretStr | None, Path]:
 
 
 def _explained(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        field = Settings.model_fields[str(problem["loc"][0])]
-        found = f" ({field.description})" if field.description else ""
-        lines.append(f"  {str(problem['loc'][0]).upper()} {_problem(problem, field)}{found}")
+    lines = [f"  {name.upper()} {problem}" for name, problem in _problems(error).items()]
     return "\n".join(["These settings are missing or wrong; set them in the environment or in .env:", *lines])
+
+
+def _problems(error: ValidationError) -> dict[str, str]:
+    """By setting, what is wrong and where the right one is found."""
+    problems = {}
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        field = Settings.model_fields[name]
+        found = f" ({field.description})" if field.description else ""
+        problems[name] = f"{_problem(problem, field)}{found}"
+    return problems
 
 
 def _problem(problem: ErrorDetails, field: FieldInfo) -> str:

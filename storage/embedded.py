@@ -71,6 +71,10 @@ class EmbeddedPostgres:
         self._cluster: _Cluster | None = None
         self._lease: IO[str] | None = None
 
+    def exists(self) -> bool:
+        """Whether it has ever been started."""
+        return any((self.folder / name).exists() for name in ("postgres", "postgres.location"))
+
     def start(self) -> str:
         """Make, launch or join the server.
 

@@ -123,10 +123,11 @@ class Database:
             hide_parameters=True,  # they are customers' words, and errors are logged
         )
 
-    async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
+    async def connect(self, *, named_statements: bool = True) -> asyncpg.Connection[asyncpg.Record]:
         """A connection outside the pool, for listening and for locks that outlast a transaction."""
+        options = {} if named_statements else {"statement_cache_size": 0}
         try:
-            return await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
+            return await asyncpg.connect(self._url, timeout=CONNECT_SECONDS, **options)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseAway(str(error) or f"no answer within {CONNECT_SECONDS:g} s") from error
 

@@ -34,6 +34,11 @@ def _latest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def known() -> list[str]:
+    """Every migration there is, the latest last."""
+    return [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
 def _applied(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts={"version_table_schema": "threadesk"}).get_current_revision()
 

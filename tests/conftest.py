@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import logging
 import secrets
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 import asyncpg
 import pytest
+import structlog
 
 from bot import app
 from bot.app import Running
@@ -29,13 +31,18 @@ MANIFEST = Path(__file__).parent.parent / "manifest.yml"
 #: How much faster than Slack's the sandbox's waits and rates are; the desk's pace is set to match.
 SPEED = 50.0
 
+# structlog's own way to show an error, with every local variable, takes longer than Slack waits for an answer.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+)
+
 Transport = Literal["http", "socket"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def logging_as_in_production() -> None:
-    """structlog's own way draws every local variable of a traceback, which holds the desk up for seconds."""
-    app.set_up_logging("INFO")
 
 
 @pytest.fixture(scope="session")

@@ -70,9 +70,11 @@ async def get(url: str) -> tuple[int, Any]:
 
 
 @asynccontextmanager
-async def desk(world: World, folder: Path, database_url: str | None) -> AsyncIterator[asyncio.subprocess.Process]:
+async def desk(
+    world: World, folder: Path, database_url: str | None, **changes: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The desk as a process of its own, from when it is ready until it is told to stop."""
-    settings = environment(world, database_url)
+    settings = environment(world, database_url, **changes)
     url = f"http://127.0.0.1:{settings['PORT']}"
     process = await start(folder, "run", **settings)
     try:
@@ -327,7 +329,7 @@ async def test_channels_are_found_by_name_with_or_without_hash_and_by_id(
 
 
 async def test_help_needs_no_settings(tmp_path: Path) -> None:
-    commands: list[list[str]] = [[], ["run"], ["migrate"], ["demo"], ["sandbox"]]
+    commands: list[list[str]] = [[], ["run"], ["doctor"], ["migrate"], ["demo"], ["sandbox"]]
     for status, output, errors in await asyncio.gather(*(finished(tmp_path, *one, "--help") for one in commands)):
         assert (status, errors) == (0, "")
         assert output.startswith("Usage: python -m bot")

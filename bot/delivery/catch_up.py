@@ -354,6 +354,13 @@ class CatchUp:
                 edits=report.edits,
                 deletions=report.deletions,
             )
+            self._services.metrics.caught_up(
+                channels=report.channels,
+                calls=report.calls,
+                messages=report.messages,
+                edits=report.edits,
+                deletions=report.deletions,
+            )
         places = {triage for triage, _ in self._unsaid.values() if triage}
         if places:
             async with self._services.transaction() as tx:

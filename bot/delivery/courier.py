@@ -133,6 +133,8 @@ class Courier:
         self._wake.set()
 
     async def _serve(self, lease: Lease) -> None:
+        # In a task of its own, so that the next lane's lines do not carry it.
+        structlog.contextvars.bind_contextvars(lane=lease.lane)
         try:
             async with self._services.transaction() as tx:
                 head = await showing.head(tx, lease.lane)
@@ -141,10 +143,10 @@ class Courier:
                     return
             await self._one(lease, head)
         except DatabaseAway as error:
-            log.warning("the database went away under the courier", lane=lease.lane, error=str(error))
+            log.warning("the database went away under the courier", error=str(error))
         except Exception:
             # The lane is served again when the lease is over.
-            log.exception("the courier could not set a ticket aside", lane=lease.lane)
+            log.exception("the courier could not set a ticket aside")
 
     async def _one(self, lease: Lease, head: Mark | Notice) -> None:
         try:
@@ -160,7 +162,7 @@ class Courier:
         except Exception:
             # Whatever is wrong with one ticket must not stop the others: the lane goes on with the next.
             reference = secrets.token_hex(4)
-            log.exception("the courier could not serve a lane", lane=lease.lane, reference=reference)
+            log.exception("the courier could not serve a lane", reference=reference)
             await self._set_aside(lease, head, reference)
 
     async def _set_aside(self, lease: Lease, head: Mark | Notice, reference: str) -> None:
@@ -187,6 +189,7 @@ class Courier:
             await notices.add(tx, f"stuck:{reference}", "channel", said.arguments(), channel=triage_channel)
 
     async def _show(self, lease: Lease, mark: Mark) -> None:
+        structlog.contextvars.bind_contextvars(ticket=str(mark.ticket_id))
         services = self._services
         async with services.transaction() as tx:
             strangers = await people.unknown_on(tx, mark.ticket_id)
@@ -204,21 +207,8 @@ class Courier:
         async with services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            try:
-                step = await projection.next_step(tx, services.desk, mark.ticket_id, mark.side)
-            except Suspended:
-                await showing.release(tx, lease, rest=0)
-                return
+            step = await self._due_step(tx, mark, strangers)
             if step is None:
-                await showing.shown(tx, mark)
-                await showing.release(tx, lease, rest=0)
-                return
-            if step.message_id and not await _all_asked(tx, mark.ticket_id, strangers):
-                # Somebody has written while others were asked for: a name cannot be changed once it is posted.
-                await showing.release(tx, lease, rest=0)
-                return
-            if step.act != "post" and (wait := await self._until_update(tx, mark)) > 0:
-                await showing.put_off(tx, mark, wait, reserved=True)
                 await showing.release(tx, lease, rest=0)
                 return
             begun = None
@@ -228,6 +218,23 @@ class Courier:
             # Last, so that the lease outlasts the attempt that was noted before: it has settled when the lease ends.
             await showing.renew(tx, lease, seconds=self._lease_seconds)
         await self._take(lease, mark, step, begun)
+
+    async def _due_step(self, tx: Transaction, mark: Mark, asked: Sequence[Person]) -> Step | None:
+        """The step to take now; None where there is none, or its time has not come. `asked`: of whom Slack was."""
+        try:
+            step = await projection.next_step(tx, self._services.desk, mark.ticket_id, mark.side)
+        except Suspended:
+            return None
+        if step is None:
+            await showing.shown(tx, mark)
+            return None
+        if step.message_id and not await _all_asked(tx, mark.ticket_id, asked):
+            # Somebody has written while others were asked for: a name cannot be changed once it is posted.
+            return None
+        if step.act != "post" and (wait := await self._until_update(tx, mark)) > 0:
+            await showing.put_off(tx, mark, wait, reserved=True)
+            return None
+        return step
 
     async def _until_update(self, tx: Transaction, mark: Mark) -> float:
         """Seconds until this ticket's place in the budget of updates, which it takes now if it has none."""
@@ -247,7 +254,7 @@ class Courier:
         except NotYet as not_yet:
             await self._not_yet(lease, mark, step, not_yet)
         except Unclear as unclear:
-            log.warning("Slack gave no clear answer", lane=lease.lane, slot=step.slot, error=str(unclear))
+            log.warning("Slack gave no clear answer", slot=step.slot, error=str(unclear))
             await self._put_off(lease, mark, _backoff(mark.attempts), failed=True)
         except SlackRefused as refused:
             await self._refused(lease, mark, step, posted_id, refused.error)
@@ -361,7 +368,7 @@ class Courier:
 
     async def _not_yet(self, lease: Lease, mark: Mark, step: Step, not_yet: NotYet) -> None:
         if not_yet.error:
-            log.warning("Slack does not say what it has", lane=lease.lane, slot=step.slot, error=not_yet.error)
+            log.warning("Slack does not say what it has", slot=step.slot, error=not_yet.error)
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
@@ -388,7 +395,7 @@ class Courier:
             await showing.release(tx, lease, rest=0)
 
     async def _refused(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, error: str) -> None:
-        log.warning("Slack refused a message", lane=lease.lane, slot=step.slot, error=error)
+        log.warning("Slack refused a message", slot=step.slot, error=error)
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return

@@ -177,8 +177,11 @@ def found_channel(channel: dict[str, Any]) -> Found:
     )
 
 
-async def find_channels(slack: AsyncWebClient, wanted: Iterable[str]) -> dict[str, Found]:
-    """Channels by the id or name under which they were asked for; what the desk cannot see is left out."""
+async def find_channels(slack: AsyncWebClient, wanted: Iterable[str], *, archived: bool = False) -> dict[str, Found]:
+    """Channels by the id or name under which they were asked for; what the desk cannot see is left out.
+
+    `archived`: find those by name too, where no other has the name.
+    """
     found: dict[str, Found] = {}
     names = []
     for one in wanted:
@@ -189,9 +192,10 @@ async def find_channels(slack: AsyncWebClient, wanted: Iterable[str]) -> dict[st
             names.append(one)
     if names:
         kinds = "public_channel,private_channel"
-        async for channel in pages(slack, "conversations.list", "channels", types=kinds, exclude_archived=True):
-            if channel.get("name") in names:
-                found[channel["name"]] = found_channel(channel)
+        async for channel in pages(slack, "conversations.list", "channels", types=kinds, exclude_archived=not archived):
+            name = channel.get("name")
+            if name in names and (name not in found or found[name].archived):
+                found[name] = found_channel(channel)
     return found
 
 

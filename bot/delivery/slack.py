@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 import aiohttp
@@ -11,9 +13,11 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.metrics import CallResult, Metrics
 from bot.tickets import text
 
 START_SECONDS = 8
+HASTY_SECONDS = 2
 
 #: The channel is closed to the desk, not the message to the channel: nothing can be posted there for the time being.
 CHANNEL_CLOSED = frozenset(
@@ -56,15 +60,28 @@ class Unclear(Exception):  # noqa: N818
     """No answer, or one of Slack's own troubles: the call may or may not have done its work."""
 
 
-def client(token: str, api_url: str, seconds: float) -> AsyncWebClient:
+class Client(AsyncWebClient):
+    """Slack's own, whose calls are counted."""
+
+    def __init__(self, metrics: Metrics, **options: Any) -> None:
+        super().__init__(**options)
+        self.metrics = metrics
+
+
+def client(token: str, api_url: str, seconds: float, metrics: Metrics) -> Client:
     """A client that never repeats a call by itself: a call that was cut off may have posted already."""
     # slack_sdk hands its time-out to aiohttp, which takes fractions; only the annotation does not.
-    return AsyncWebClient(token=token, base_url=api_url, timeout=cast("int", seconds), retry_handlers=[])
+    return Client(metrics, token=token, base_url=api_url, timeout=cast("int", seconds), retry_handlers=[])
 
 
-def patient_client(token: str, api_url: str) -> AsyncWebClient:
+def hasty_client(token: str, api_url: str, metrics: Metrics) -> Client:
+    """For calls that are made while Slack waits for an answer."""
+    return Client(metrics, token=token, base_url=api_url, timeout=HASTY_SECONDS)
+
+
+def patient_client(token: str, api_url: str, metrics: Metrics) -> Client:
     """For the questions at start, which may be asked again and for whose answers one may wait."""
-    patient = AsyncWebClient(token=token, base_url=api_url, timeout=START_SECONDS)
+    patient = Client(metrics, token=token, base_url=api_url, timeout=START_SECONDS)
     patient.retry_handlers.append(AsyncServerErrorRetryHandler(max_retry_count=2))
     patient.retry_handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=10))
     return patient
@@ -80,7 +97,41 @@ async def ask(slack: AsyncWebClient, method: str, **arguments: Any) -> dict[str,
     return await _answer(slack, method, params=arguments)
 
 
+async def introduce(slack: AsyncWebClient) -> tuple[dict[str, Any] | SlackRefused, Mapping[str, str]]:
+    """What Slack says to `auth.test`, and the headers of its answer, among them the granted `x-oauth-scopes`:
+    https://docs.slack.dev/reference/methods/auth.test. RateLimited or Unclear.
+    """
+    try:
+        answer = await _response(slack, "auth.test")
+    except SlackRefused as refused:
+        return refused, cast("SlackApiError", refused.__cause__).response.headers
+    return cast("dict[str, Any]", answer.data), answer.headers
+
+
 async def _answer(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, Any]:
+    began = time.perf_counter()
+    result: CallResult = "unclear"
+    try:
+        answer = await _asked(slack, method, **sent)
+        result = "ok"
+    except RateLimited:
+        result = "ratelimited"
+        raise
+    except SlackRefused:
+        result = "refused"
+        raise
+    finally:
+        if isinstance(slack, Client):
+            slack.metrics.slack_called(method, result, time.perf_counter() - began)
+    return answer
+
+
+async def _asked(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, Any]:
+    answer = await _response(slack, method, **sent)
+    return cast("dict[str, Any]", text.clean(cast("dict[str, Any]", answer.data)))
+
+
+async def _response(slack: AsyncWebClient, method: str, **sent: Any) -> AsyncSlackResponse:
     try:
         answer = await slack.api_call(method, **sent)
     except SlackApiError as error:
@@ -89,7 +140,7 @@ async def _answer(slack: AsyncWebClient, method: str, **sent: Any) -> dict[str, 
         raise Unclear(_why(error)) from error
     if not isinstance(answer.data, dict):
         raise Unclear("Slack's answer was no JSON object")
-    return cast("dict[str, Any]", text.clean(answer.data))
+    return answer
 
 
 def _why(error: Exception) -> str:

@@ -13,11 +13,14 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncRespond
+from slack_bolt.async_app import AsyncBoltContext, AsyncRespond
 
+from bot import logs
 from bot.blocks import answers, modals
 from bot.blocks.surface import escape
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear
+from bot.listeners.requests import RESULT
+from bot.metrics import RequestResult
 from bot.services import Services
 from bot.tickets import forms, grammar
 from bot.tickets.errors import Refused
@@ -34,7 +37,10 @@ UNCLEAR = "The desk lost its database just now. It may not have been done: look 
 
 
 def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
-    async def answer_error(error: Exception, body: Mapping[str, Any], respond: AsyncRespond) -> BoltResponse:
+    async def answer_error(
+        error: Exception, body: Mapping[str, Any], context: AsyncBoltContext, respond: AsyncRespond
+    ) -> BoltResponse:
+        context[RESULT] = _result(error)
         if body.get("type") == "event_callback":
             _sentence(error)
             if isinstance(error, DatabaseAway):
@@ -53,6 +59,16 @@ def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
     return answer_error
 
 
+def _result(error: Exception) -> RequestResult:
+    match error:
+        case Refused() | grammar.Misunderstood() | ValidationError():
+            return "refused"
+        case DatabaseAway() | RateLimited() | SlackRefused() | Unclear():
+            return "unavailable"
+        case _:
+            return "failed"
+
+
 def _sentence(error: Exception) -> str:
     match error:
         case Refused():
@@ -69,9 +85,8 @@ def _sentence(error: Exception) -> str:
             log.warning("Slack did not open a form", error=str(error))
             return NO_FORM
         case _:
-            reference = secrets.token_hex(4)
-            log.error("unexpected error", reference=reference, exc_info=error)
-            return f"Something went wrong in the desk. Tell whoever runs it this reference: {reference}"
+            log.error("unexpected error", exc_info=error)
+            return f"Something went wrong in the desk. Tell whoever runs it this reference: {logs.reference()}"
 
 
 def _form(error: Exception, view: Mapping[str, Any]) -> BoltResponse:

@@ -14,6 +14,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask
+from bot.listeners.scrape import scrape
 from bot.services import Services
 from storage import migrate
 from storage.engine import DatabaseAway
@@ -37,11 +38,15 @@ def web_app(
             checks["socket"] = connected()
         return web.json_response(checks, status=200 if all(checks.values()) else 503)
 
+    async def measured(_: web.Request) -> web.Response:
+        return await scrape(services)
+
     app = web.Application(client_max_size=LARGEST_REQUEST)
     if bolt is not None:
         app.router.add_post("/slack/events", _events(bolt))
     app.router.add_get("/healthz", alive)
     app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", measured)
     return app
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -157,6 +158,19 @@ class Sandbox:
     def skip(self, seconds: float) -> None:
         """Let time pass at once for triggers, response URLs and rate limits."""
         self.slack.clock.skip(seconds)
+
+    def revoke_token(self) -> None:
+        """The app is removed from the workspace: https://docs.slack.dev/reference/methods/auth.revoke"""
+        self.slack.revoked = True
+
+    def withdraw_scope(self, scope: str) -> None:
+        """The app is as it was installed before its manifest asked for that scope."""
+        manifest = self.slack.manifest
+        self.slack.manifest = replace(manifest, scopes=tuple(one for one in manifest.scopes if one != scope))
+
+    def set_clock_ahead(self, seconds: float) -> None:
+        """What the ``Date`` of each answer says, from this machine's point of view."""
+        self.slack.ahead = seconds
 
     def add_team(self, name: str) -> Team:
         """Another company, which has not installed the app."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -56,7 +58,10 @@ class Server:
 
     async def _answer(self, http: web.Request, name: str) -> web.Response:
         args: Json = {}
-        headers = {"x-oauth-scopes": ",".join(self.slack.manifest.scopes)}
+        headers = {
+            "x-oauth-scopes": ",".join(self.slack.manifest.scopes),
+            "Date": formatdate(time.time() + self.slack.ahead, usegmt=True),
+        }
         status = 200
         try:
             args = await _arguments(http)
@@ -77,6 +82,8 @@ class Server:
             raise Refused("not_authed", AUTHENTICATION)
         if token not in (self.slack.bot_token, self.slack.app_token):
             raise Refused("invalid_auth", AUTHENTICATION)
+        if token == self.slack.bot_token and self.slack.revoked:
+            raise Refused("token_revoked", method_page(name))
         method = METHODS.get(name)
         if method is None:
             raise Refused("unknown_method", WEB_API, req_method=name)

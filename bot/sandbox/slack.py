@@ -43,6 +43,9 @@ class Slack:
         self.triggers = Triggers(self.clock)
         self.response_urls = ResponseUrls(self.clock)
         self.calls: list[Call] = []
+        self.revoked = False
+        self.ahead = 0.0
+        """Seconds by which Slack's clock is ahead of this machine's."""
         self.faults = Faults()
         self.bot = Account(new_id("U"), self.team, manifest.bot_name, bot_id=new_id("B"))
         self.workspace.people[self.bot.id] = self.bot

@@ -20,6 +20,7 @@ from bot.app import StartError
 from bot.delivery.slack import patient_client
 from bot.listeners import socket
 from bot.listeners.socket import SocketMode
+from bot.metrics import Metrics
 from bot.sandbox.delivery import Parcel
 from bot.sandbox.sockets import MOST
 from tests.conftest import Office, World
@@ -57,7 +58,7 @@ async def line(
 ) -> AsyncIterator[tuple[Line, SocketMode]]:
     client = AsyncWebClient(token=world.sandbox.bot_token, base_url=world.sandbox.api_url)
     bolt = AsyncApp(client=client, signing_secret="", process_before_response=True)
-    slack = patient_client(world.sandbox.app_token, world.sandbox.api_url)
+    slack = patient_client(world.sandbox.app_token, world.sandbox.api_url, Metrics())
     desk = Line()
     desk.hold.set()
     bolt.event("message")(desk.hear)
