@@ -129,7 +129,7 @@ class Town:
 
     def posts_of_the_desk(self) -> list[Message]:
         everything = itertools.chain(self.triage.posts.values(), self.help.posts.values())
-        return [one for one in everything if one.author is self.sandbox.bot]
+        return [one for one in everything if one.author is self.sandbox.bot and "read back" not in one.text]
 
     def words_of_the_desk(self, root: Message) -> list[str]:
         """The words that the desk has posted below a root, in order."""
