@@ -124,11 +124,12 @@ class Town:
         return next((one for one in self.cards() if _words(one)[0] == ticket), None)
 
     def cards(self) -> list[Message]:
-        return [one for one in self.triage.top_level() if one.author is self.sandbox.bot]
+        posts = [one for one in self.triage.top_level() if one.author is self.sandbox.bot]
+        return [one for one in posts if "read back" not in one.text]
 
     def posts_of_the_desk(self) -> list[Message]:
         everything = itertools.chain(self.triage.posts.values(), self.help.posts.values())
-        return [one for one in everything if one.author is self.sandbox.bot]
+        return [one for one in everything if one.author is self.sandbox.bot and "read back" not in one.text]
 
     def words_of_the_desk(self, root: Message) -> list[str]:
         """The words that the desk has posted below a root, in order."""

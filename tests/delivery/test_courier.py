@@ -850,7 +850,9 @@ async def test_a_restart_of_postgresql_loses_and_repeats_nothing(world: World) -
         titles = [row["title"] for row in await sql.fetch("select title from tickets")]
         expected = [f"{when} {n}" for when in ("Before", "Meanwhile") for n in range(5)]
         assert sorted(titles) == sorted(expected)
-        assert (len(by_desk(office, world.help)), len(by_desk(office, world.triage))) == (10, 20)
+        # Besides, triage may be told that what Slack could not deliver was read back.
+        of_tickets = [one for one in by_desk(office, world.triage) if "read back" not in one.text]
+        assert (len(by_desk(office, world.help)), len(of_tickets)) == (10, 20)
         assert posted_once(office)
         world.sandbox.deliver_to(None)
 
