@@ -356,6 +356,18 @@ class Life(RuleBasedStateMachine):
         self.secrets -= {one.words for one in ticket.held}
         ticket.send_held()
 
+    @precondition(lambda self: self.secrets)
+    @rule()
+    def customers_look_at_everything(self) -> None:
+        self.do(self._look())
+
+    async def _look(self) -> None:
+        for ticket in self.tickets:
+            await self.used("ben", self.world.ben.command("/ticket", f"show {ticket.number}", channel=self.world.help))
+            channel = self.world.sandbox.slack.workspace.channels[ticket.place]
+            asker = self.person(ticket.requester)
+            await asker.post(channel, f"{self.world.sandbox.bot.mention} show", thread_ts=ticket.thread)
+
     # Buttons and forms
 
     @precondition(lambda self: self.tickets)
