@@ -54,8 +54,8 @@ METHOD_SCOPES: dict[str, set[str]] = {
     "views.open": set(),
 }
 
-#: The functions of bot/delivery that take a client and a method.
-CALLERS = {"call", "ask", "pages"}
+#: The functions of bot/delivery that call a method, and at which place they are told which.
+CALLERS = {"call": 1, "ask": 1, "pages": 1, "_call": 2, "_pages": 2}
 METHOD = re.compile(r"[a-z]+(\.[a-zA-Z]+)+")
 
 
@@ -155,11 +155,11 @@ def _called_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         if name in CALLERS:
-            match node.args[1]:
+            match node.args[CALLERS[name]]:
                 case ast.Constant(value=str(method)):
                     yield method
                 case ast.Name(id=variable) if function.name in CALLERS and variable in parameters:
-                    pass  # `pages` itself asks what it is told to
+                    pass  # such a function itself asks what it is told to
                 case other:
                     named = _named(function)
                     assert named, f"line {other.lineno}: which method is {ast.unparse(other)}?"
