@@ -15,6 +15,8 @@ from typing import Any, cast
 import structlog
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import listeners, logs
 from bot.delivery import directory, triage
@@ -332,12 +334,19 @@ async def _serving(settings: Settings, served: web.Application) -> AsyncIterator
 
 
 def bolt_app(settings: Settings, services: Services) -> AsyncApp:
-    secret = settings.slack_signing_secret
-    token = settings.slack_bot_token.get_secret_value()
-    hasty = hasty_client(token, settings.slack_api_url, services.metrics)
+    secret, token = settings.slack_signing_secret, settings.slack_bot_token.get_secret_value()
+    hasty, desk = hasty_client(token, settings.slack_api_url, services.metrics), services.desk
+
+    async def authorize() -> AuthorizeResult:
+        """Who the desk is was asked at start. Bolt would ask again at the first request and, where Slack does not
+        answer then, acknowledge that request without doing it."""
+        return AuthorizeResult(enterprise_id=None, team_id=desk.team_id, bot_user_id=desk.bot_user, bot_token=token)
+
     app = CountedApp(
         services.metrics,
-        client=hasty,
+        # With a token Bolt would not heed `authorize`.
+        client=AsyncWebClient(base_url=settings.slack_api_url),
+        authorize=authorize,
         signing_secret=secret.get_secret_value() if secret else "",
         process_before_response=True,
     )

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import logging
+import os
 import secrets
 import shutil
 import tempfile
@@ -170,6 +171,11 @@ class World:
                 return {"slack_signing_secret": self.sandbox.signing_secret}
             case "socket":
                 return {"slack_app_token": self.sandbox.app_token}
+
+
+def pytest_configure() -> None:
+    # In a test's name: every process that runs tests must have the same.
+    os.environ.setdefault("CHAOS_SEED", str(secrets.randbelow(1_000_000)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

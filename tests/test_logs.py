@@ -54,7 +54,7 @@ async def test_an_eventful_day_leaves_no_words_no_addresses_and_no_secrets_in_th
         """
     )
     async with desk(world, tmp_path, database_url, SLACK_CALL_SECONDS="1") as process:
-        url = (sandbox.slack.request_url.url or "").rpartition("/slack/events")[0]
+        url = sandbox.slack.request_url.urls[0].rpartition("/slack/events")[0]
         await world.ada.post(world.help, SAID)
         root = await world.bob.post(world.help, SAID)
 
