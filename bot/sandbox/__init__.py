@@ -6,6 +6,7 @@ refuses, it refuses with Slack's error codes, and it names the page of Slack's d
 
 from bot.sandbox.delivery import Delivery
 from bot.sandbox.errors import CannotDo
+from bot.sandbox.faults import Weather
 from bot.sandbox.interactions import Interaction
 from bot.sandbox.people import Person
 from bot.sandbox.sandbox import Sandbox
@@ -22,4 +23,5 @@ __all__ = [
     "Person",
     "Sandbox",
     "Team",
+    "Weather",
 ]

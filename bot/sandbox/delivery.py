@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
+from bot.sandbox.faults import Faults
+
 ACK_SECONDS = 3.0
 RETRY_AFTER = (0.0, 60.0, 300.0)
 AT_ONCE = 100
@@ -111,12 +113,17 @@ class Carrier(Protocol):
 
 
 class Outbox:
-    """Delivers by ``carrier`` and records every attempt."""
+    """Delivers by ``carrier`` and records every attempt.
 
-    def __init__(self, carrier: Carrier, speed: float) -> None:
+    ``failed``: the events that are to be sent again, and how often each has failed.
+    """
+
+    def __init__(self, carrier: Carrier, faults: Faults, speed: float) -> None:
         self.carrier = carrier
         self.attempts: list[Delivery] = []
-        self._speed = speed
+        self.failed: dict[str, int] = {}
+        self.speed = speed
+        self._faults = faults
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lanes: dict[str, asyncio.Lock] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -144,6 +151,11 @@ class Outbox:
             while self._tasks:
                 await asyncio.wait(self._tasks)
 
+    @property
+    def under_way(self) -> int:
+        """Events on their way for the first time."""
+        return len(self._tasks) - len(self.failed)
+
     def _spawn(self, parcel: Parcel) -> None:
         self._watch(asyncio.create_task(self._deliver(parcel)))
 
@@ -152,13 +164,28 @@ class Outbox:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, parcel: Parcel) -> None:
+        if self._faults.drops():
+            return
+        if delay := self._faults.delay("delayed"):
+            await asyncio.sleep(delay)
+        await self._silence_over()
         delivery = await self._first(parcel)
         for retry, wait in enumerate(RETRY_AFTER, start=1):
             if delivery.acknowledged or delivery.no_retry:
-                return
-            await asyncio.sleep(wait / self._speed)
+                break
+            self.failed[parcel.event_id] = retry
+            await asyncio.sleep(wait / self.speed)
+            await self._silence_over()
             async with self._places:
                 delivery = await self._attempt(parcel, retry, delivery.failure, asyncio.Event())
+            self.failed.pop(parcel.event_id, None)
+        if delay := self._faults.delay("repeated"):
+            await asyncio.sleep(delay)
+            await self._attempt(parcel, 0, None, asyncio.Event())
+
+    async def _silence_over(self) -> None:
+        while left := self._faults.silent_for():
+            await asyncio.sleep(left)
 
     async def _first(self, parcel: Parcel) -> Delivery:
         """The first attempt: sent in the order in which a channel's events arose, answered in any order."""
@@ -177,6 +204,9 @@ class Outbox:
         started = time.perf_counter()
         try:
             await self.carrier.carry(delivery, sent)
+            if self._faults.meets("answer_lost"):
+                delivery.status, delivery.answer = None, b""
+                raise NotDelivered("connection_failed")
         except NotDelivered as reason_:
             delivery.failure = reason_.failure
         finally:

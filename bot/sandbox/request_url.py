@@ -5,9 +5,11 @@ An event's retry has ``x-slack-retry-num`` and ``x-slack-retry-reason``; the ans
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import io
+import itertools
 import time
 from types import SimpleNamespace
 
@@ -17,10 +19,11 @@ from bot.sandbox.delivery import ACK_SECONDS, Delivery, NotDelivered
 
 
 class RequestUrl:
-    """Delivers to ``url`` (None: nobody is there, so connections fail)."""
+    """Delivers to ``urls`` in turn (none: nobody is there, so connections fail)."""
 
     def __init__(self, signing_secret: str) -> None:
-        self.url: str | None = None
+        self.urls: tuple[str, ...] = ()
+        self._turns = itertools.count()
         self._secret = signing_secret
         self._session: aiohttp.ClientSession | None = None
 
@@ -55,8 +58,18 @@ class RequestUrl:
             raise NotDelivered("connection_failed") from None
 
     async def _post(self, delivery: Delivery, sent: asyncio.Event) -> None:
-        if self.url is None or self._session is None:
+        """To the replica whose turn it is, or the next one that takes the connection."""
+        if not self.urls:
             raise NotDelivered("connection_failed")
+        first = next(self._turns) % len(self.urls)
+        *others, last = self.urls[first:] + self.urls[:first]
+        for url in others:
+            with contextlib.suppress(aiohttp.ClientConnectorError):
+                return await self._post_to(url, delivery, sent)
+        return await self._post_to(last, delivery, sent)
+
+    async def _post_to(self, url: str, delivery: Delivery, sent: asyncio.Event) -> None:
+        assert self._session is not None
         body = delivery.parcel.body
         headers = {
             "Content-Type": delivery.parcel.content_type,
@@ -67,7 +80,7 @@ class RequestUrl:
             headers["x-slack-retry-num"] = str(delivery.retry)
             headers["x-slack-retry-reason"] = delivery.retry_reason
         request = self._session.post(
-            self.url, data=io.BytesIO(body), headers=headers, max_redirects=3, trace_request_ctx=sent
+            url, data=io.BytesIO(body), headers=headers, max_redirects=3, trace_request_ctx=sent
         )
         async with request as response:
             delivery.answer = await response.read()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any, Self
 from bot.sandbox import events, posting
 from bot.sandbox.delivery import Delivery, Kind, Parcel
 from bot.sandbox.errors import CannotDo
-from bot.sandbox.faults import Fault, How
+from bot.sandbox.faults import Fault, How, Weather
 from bot.sandbox.manifest import Manifest
 from bot.sandbox.people import Person
 from bot.sandbox.references import HELP_CHANNELS, SLACK_CONNECT
@@ -99,10 +100,14 @@ class Sandbox:
         """Every attempt to deliver something to the app, in order."""
         return self.slack.outbox.attempts
 
-    def deliver_to(self, url: str | None) -> None:
+    def deliver_to(self, url: str | None, *more: str) -> None:
         """Set the app's request URL, and end Socket Mode. None: nobody is there, so deliveries fail and events are
-        retried."""
-        self.slack.request_url.url = url
+        retried.
+
+        With ``more``: the app's replicas, in turn, as behind a load balancer; one that refuses the connection is
+        passed over.
+        """
+        self.slack.request_url.urls = (url, *more) if url else ()
         self.slack.outbox.carrier = self.slack.request_url
         self.slack.sockets.switch_off()
 
@@ -150,9 +155,27 @@ class Sandbox:
         """The headers that make a request pass for Slack's. ``timestamp`` is Unix time in seconds."""
         return self.slack.request_url.sign(body, timestamp)
 
-    def disrupt(self, method: str, how: How, times: int = 1, seconds: int = 1) -> None:
+    def disrupt(self, method: str, how: How, times: int = 1, seconds: float = 1) -> None:
         """Let the next ``times`` calls of a method ("*": any) go wrong; see ``faults.Fault``."""
         self.slack.faults.order(Fault(method, how, times, seconds))
+
+    def weather(self, weather: Weather, seed: int = 0) -> None:
+        """Let things go wrong by chance from now on, in a sequence that ``seed`` gives; ``Weather()`` ends it."""
+        self.slack.faults.turn(weather, seed)
+
+    def storm(self, seconds: float) -> None:
+        """Let every call be rate limited for so long."""
+        self.slack.faults.storm(seconds)
+
+    def silence(self, seconds: float, *, dropped: bool = False) -> None:
+        """Let no event be delivered for so long, by ``speed``: those of that time come after it, or with ``dropped``
+        never."""
+        self.slack.faults.silence(seconds / self.slack.outbox.speed, dropped=dropped)
+
+    @property
+    def struck(self) -> Counter[str]:
+        """How often each kind of fault has struck so far."""
+        return self.slack.faults.struck
 
     def skip(self, seconds: float) -> None:
         """Let time pass at once for triggers, response URLs and rate limits."""

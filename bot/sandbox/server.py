@@ -40,13 +40,15 @@ class Server:
 
     async def _api(self, http: web.Request) -> web.Response:
         name = http.match_info["method"]
+        # What has been sent whole is done, also when its sender has gone in the meantime.
+        await http.read()
         fault = self.slack.faults.take(name)
         if fault is None:
             return await self._answer(http, name)
         if fault.how == "http_500":
             return web.Response(status=500, text="sandbox: ordered fault")
         if fault.how == "ratelimited":
-            return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(fault.seconds)})
+            return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": fault.retry_after})
         if fault.how == "slow":
             await asyncio.sleep(fault.seconds)
         answer = web.Response() if fault.how == "cut_before" else await self._answer(http, name)

@@ -39,11 +39,11 @@ class Slack:
         self.app_token = f"xapp-1-{self.workspace.app_id}-{new_token(12)}-{new_token(64)}"
         self.request_url = RequestUrl(self.signing_secret)
         self.sockets = Sockets(self.workspace.app_id, speed)
-        self.outbox = Outbox(self.request_url, speed)
+        self.faults = Faults()
+        self.outbox = Outbox(self.request_url, self.faults, speed)
         self.triggers = Triggers(self.clock)
         self.response_urls = ResponseUrls(self.clock)
         self.calls: list[Call] = []
-        self.faults = Faults()
         self.bot = Account(new_id("U"), self.team, manifest.bot_name, bot_id=new_id("B"))
         self.workspace.people[self.bot.id] = self.bot
 

@@ -1,0 +1,309 @@
+"""A day on which everything fails, in minutes: people talk while replicas and PostgreSQL are killed in bad weather."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bot.sandbox import Sandbox, Weather
+from tests.chaos.check import Findings, check
+from tests.chaos.people import Town
+from tests.chaos.processes import Postgres, Replica
+
+MANIFEST = Path(__file__).parent.parent.parent / "manifest.yml"
+
+#: Slack's retries after one and five minutes come after 2 and 10 s.
+SPEED = 30.0
+CALL_SECONDS = 1.0
+WEATHER = Weather(
+    http_500=0.008,
+    ratelimited=0.004,
+    cut_before=0.008,
+    cut_after=0.015,
+    slow=0.015,
+    # Longer than the desk waits, and not as long as it takes for a call on its way to be over.
+    slow_seconds=1.4 * CALL_SECONDS,
+)
+STORM_SECONDS = 2.0
+#: How long Slack takes before it has posted a message, and again until it has said so, in seconds.
+POSTING = (0.0, 0.06)
+#: Between two blows, and between two acts of one of the talkers, in seconds.
+LULL = (0.0, 1.2)
+PAUSE = (0.0, 0.5)
+TALKERS = 4
+#: What people wait for before they go on: that the desk has heard nearly all of what was said.
+UNHEARD = 50
+REST_SECONDS = 120.0
+#: Slack gives an event up after its third retry. While nothing reads back what was given up, nothing is killed
+#: when an event has only its last chance left.
+LAST_CHANCE = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`minutes` bounds the talking and killing."""
+
+    seed: int
+    messages: int
+    kills: int
+    database_kills: int
+    minutes: float
+
+
+@dataclass
+class Report:
+    """`in_doubt`: kills that cut off a post, between its sending and its recording; `in_slack` of them had arrived."""
+
+    seed: int
+    messages: int = 0
+    acts: int = 0
+    kills: int = 0
+    database_kills: int = 0
+    in_doubt: int = 0
+    in_slack: int = 0
+    failed_starts: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    deliveries: int = 0
+    given_up: int = 0
+    errors_logged: int = 0
+    seconds: float = 0.0
+    complete: bool = False
+    findings: Findings = field(default_factory=Findings)
+
+    @property
+    def good(self) -> bool:
+        return self.complete and not self.findings.all
+
+    def as_json(self) -> dict[str, Any]:
+        kinds = {kind: len(sentences) for kind, sentences in vars(self.findings).items()}
+        return asdict(self) | kinds | {"findings": asdict(self.findings)}
+
+
+@dataclass(eq=False)
+class Post:
+    """A chat.postMessage on its way. `sender`: the host by which a replica calls Slack."""
+
+    sender: str
+    arrived: bool = False
+
+
+class Posts:
+    """Those that have no answer yet: a kill may come before a message is posted, or before its sender knows it."""
+
+    def __init__(self) -> None:
+        self.under_way: set[Post] = set()
+
+    @web.middleware
+    async def slowly(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.endswith("/chat.postMessage"):
+            return await handler(request)
+        await request.read()
+        with self._watched(Post(request.host.partition(":")[0])) as post:
+            await asyncio.sleep(random.uniform(*POSTING))
+            answer = await handler(request)
+            if request.transport is not None and request.transport.is_closing():
+                return answer  # Cut off by the weather or by its sender, which need not wait for it.
+            post.arrived = answer.status == 200
+            await asyncio.sleep(random.uniform(*POSTING))
+            return answer
+
+    @contextmanager
+    def _watched(self, post: Post) -> Iterator[Post]:
+        self.under_way.add(post)
+        try:
+            yield post
+        finally:
+            self.under_way.discard(post)
+
+
+async def fight(plan: Plan) -> Report:
+    """Plays the plan and checks what is there at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="threadesk-chaos-"))
+    postgres = Postgres(folder / "postgres")
+    began = time.monotonic()
+    try:
+        await postgres.set_up()
+        posts = Posts()
+        sandbox = Sandbox(MANIFEST, speed=SPEED)
+        sandbox.server.app.middlewares.append(posts.slowly)
+        async with sandbox:
+            town = await Town.build(sandbox, plan.seed)
+            async with _replicas(town, postgres, folder) as replicas:
+                campaign = Campaign(plan, town, posts, postgres, replicas)
+                report = await campaign.run()
+        report.errors_logged = _errors(folder)
+        report.seconds = time.monotonic() - began
+    finally:
+        await postgres.remove()
+        shutil.rmtree(folder)
+    return report
+
+
+@asynccontextmanager
+async def _replicas(town: Town, postgres: Postgres, folder: Path) -> AsyncIterator[dict[str, Replica]]:
+    """Two, by the host under which each calls Slack."""
+    replicas = {}
+    for host in ("127.0.0.1", "localhost"):
+        environment = {
+            "SLACK_BOT_TOKEN": town.sandbox.bot_token,
+            "SLACK_SIGNING_SECRET": town.sandbox.signing_secret,
+            "SLACK_API_URL": town.sandbox.api_url.replace("127.0.0.1", host),
+            "HOST": "127.0.0.1",
+            "TRIAGE_CHANNEL": town.triage.name,
+            "SUPPORT_CHANNELS": ",".join(channel.name for channel in town.helps.values()),
+            "DATABASE_URL": postgres.url,
+            "REPLY_UNDO_SECONDS": "0.3",
+            "GROUP_SECONDS": "0",
+            "POST_INTERVAL_SECONDS": str(1 / SPEED),
+            "SLACK_CALL_SECONDS": str(CALL_SECONDS),
+            "LOG_LEVEL": "ERROR",
+        }
+        replicas[host] = Replica(environment, folder / f"{host}.log")
+    try:
+        await asyncio.gather(*(replica.start() for replica in replicas.values()))
+        yield replicas
+    finally:
+        await asyncio.gather(*(replica.stop() for replica in replicas.values()))
+
+
+def _errors(folder: Path) -> int:
+    return sum(file.read_text().count('"level": "error"') for file in folder.glob("*.log"))
+
+
+class Campaign:
+    def __init__(self, plan: Plan, town: Town, posts: Posts, postgres: Postgres, replicas: dict[str, Replica]) -> None:
+        self._plan = plan
+        self._town = town
+        self._posts = posts
+        self._postgres = postgres
+        self._replicas = replicas
+        self._chance = random.Random(plan.seed + 1)
+        self._starting: dict[str, asyncio.Task[None]] = {}
+        self._report = Report(plan.seed)
+        self._fought = False
+
+    async def run(self) -> Report:
+        report, sandbox = self._report, self._town.sandbox
+        sandbox.deliver_to(*(replica.url for replica in self._replicas.values()))
+        sandbox.weather(WEATHER, self._plan.seed)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._plan.minutes * 60), asyncio.TaskGroup() as group:
+                group.create_task(self._blows())
+                for _ in range(TALKERS):
+                    group.create_task(self._talk())
+            report.complete = True
+        sandbox.weather(Weather())
+        await self._all_up()
+        sql = await self._connected()
+        await self._at_rest(sql)
+        report.messages = len(self._town.said)
+        report.failed_starts = sum(replica.failed_starts for replica in self._replicas.values())
+        report.faults = dict(sandbox.struck)
+        report.deliveries = len(sandbox.deliveries)
+        report.given_up = sum(one.retry == 3 and not one.acknowledged for one in sandbox.deliveries)
+        found = await check(self._town, sql)
+        for kind, sentences in vars(found).items():
+            getattr(report.findings, kind).extend(sentences)
+        await sql.close()
+        return report
+
+    async def _talk(self) -> None:
+        """Until everything is said and every blow has fallen."""
+        while not self._fought or len(self._town.said) < self._plan.messages:
+            await asyncio.sleep(self._chance.uniform(*PAUSE))
+            if self._town.sandbox.slack.outbox.under_way < UNHEARD:
+                await self._town.act()
+                self._report.acts += 1
+
+    async def _blows(self) -> None:
+        plan = self._plan
+        both = plan.kills // 10
+        blows: list[Callable[[], Awaitable[None]]] = [
+            *[self._kill_one] * (plan.kills - 2 * both),
+            *[self._kill_both] * both,
+            *[self._kill_database] * plan.database_kills,
+            *[self._storm] * plan.database_kills,
+        ]
+        self._chance.shuffle(blows)
+        for blow in blows:
+            await asyncio.sleep(self._chance.uniform(*LULL))
+            await self._no_last_chances()
+            await blow()
+        await self._all_up()
+        self._fought = True
+
+    async def _no_last_chances(self) -> None:
+        failed = self._town.sandbox.slack.outbox.failed
+        while any(times >= LAST_CHANCE for times in failed.values()):  # noqa: ASYNC110 - it falls with each delivery
+            await asyncio.sleep(0.05)
+
+    async def _kill_one(self) -> None:
+        """The other one goes on."""
+        victim = self._chance.choice(list(self._replicas))
+        await self._all_up()
+        await self._kill(victim)
+
+    async def _kill_both(self) -> None:
+        await self._all_up()
+        for host in self._replicas:
+            await self._kill(host)
+
+    async def _kill(self, host: str) -> None:
+        cut_off = [post for post in self._posts.under_way if post.sender == host]
+        await self._replicas[host].kill()
+        self._report.kills += 1
+        self._report.in_doubt += bool(cut_off)
+        self._report.in_slack += any(post.arrived for post in cut_off)
+        self._starting[host] = asyncio.create_task(self._replicas[host].start())
+
+    async def _all_up(self) -> None:
+        await asyncio.gather(*self._starting.values())
+
+    async def _kill_database(self) -> None:
+        await self._postgres.kill()
+        self._report.database_kills += 1
+        await asyncio.sleep(self._chance.uniform(0, 1))
+        await self._postgres.start()
+
+    async def _storm(self) -> None:
+        self._town.sandbox.storm(STORM_SECONDS)
+
+    async def _connected(self) -> asyncpg.Connection:
+        sql = await asyncpg.connect(self._postgres.url)
+        await sql.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+        return sql
+
+    async def _at_rest(self, sql: asyncpg.Connection) -> None:
+        """Waits until Slack shows everything that the tables say."""
+        until = time.monotonic() + REST_SECONDS
+        await self._town.sandbox.settled(REST_SECONDS)
+        while waiting := await _waiting(sql):
+            if time.monotonic() > until:
+                self._report.findings.lost += [f"still waiting: {what}" for what in waiting]
+                return
+            await asyncio.sleep(0.1)
+        await self._town.sandbox.settled(REST_SECONDS)
+
+
+async def _waiting(sql: asyncpg.Connection) -> list[str]:
+    rows = await sql.fetch(
+        """
+        select 'to show: ' || to_show::text as what from threadesk.to_show
+        union all select 'reply: ' || id from threadesk.replies where state = 'held'
+        union all select 'notice: ' || key from threadesk.notices where sent_at is null and refused is null
+        """
+    )
+    return [row["what"] for row in rows]
