@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test check bench run migrate format
+.PHONY: help install demo test check bench chaos run migrate format
 
 help:          ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ check: .venv/installed     ## ruff, mypy, import-linter
 
 bench: .venv/installed     ## measured ratios, a table and bench.json
 	@$(BIN)/python -m tests.bench
+
+chaos: .venv/installed     ## the fault campaign in full: kills, outages, bad weather; a table and chaos.json
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 run: .venv/installed       ## the desk itself: settings from the environment or .env
 	@$(BIN)/python -m bot run

@@ -39,14 +39,15 @@ WEATHER = Weather(
 )
 STORM_SECONDS = 2.0
 #: How long Slack takes before it has posted a message, and again until it has said so, in seconds.
-POSTING = (0.0, 0.06)
+POSTING = (0.0, 0.03)
 #: Between two blows, and between two acts of one of the talkers, in seconds.
 LULL = (0.0, 1.2)
 PAUSE = (0.0, 0.5)
 TALKERS = 4
 #: What people wait for before they go on: that the desk has heard nearly all of what was said.
 UNHEARD = 50
-REST_SECONDS = 120.0
+#: What the desk may take for its next call to Slack while there is something left to show.
+REST_SECONDS = 60.0
 #: Slack gives an event up after its third retry. While nothing reads back what was given up, nothing is killed
 #: when an event has only its last chance left.
 LAST_CHANCE = 3
@@ -288,10 +289,12 @@ class Campaign:
 
     async def _at_rest(self, sql: asyncpg.Connection) -> None:
         """Waits until Slack shows everything that the tables say."""
-        until = time.monotonic() + REST_SECONDS
         await self._town.sandbox.settled(REST_SECONDS)
+        done, since = 0, time.monotonic()
         while waiting := await _waiting(sql):
-            if time.monotonic() > until:
+            if done != len(self._town.sandbox.calls):
+                done, since = len(self._town.sandbox.calls), time.monotonic()
+            elif time.monotonic() > since + REST_SECONDS:
                 self._report.findings.lost += [f"still waiting: {what}" for what in waiting]
                 return
             await asyncio.sleep(0.1)
