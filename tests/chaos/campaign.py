@@ -194,7 +194,7 @@ class Campaign:
         self._chance = random.Random(plan.seed + 1)
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._report = Report(plan.seed)
-        self._fought = False
+        self._share = 0
 
     async def run(self) -> Report:
         report, sandbox = self._report, self._town.sandbox
@@ -222,10 +222,10 @@ class Campaign:
         return report
 
     async def _talk(self) -> None:
-        """Until everything is said and every blow has fallen."""
-        while not self._fought or len(self._town.said) < self._plan.messages:
+        """Until everything is said, a share of it before each blow."""
+        while (said := len(self._town.said)) < self._plan.messages:
             await asyncio.sleep(self._chance.uniform(*PAUSE))
-            if self._town.sandbox.slack.outbox.under_way < UNHEARD:
+            if said < self._share and self._town.sandbox.slack.outbox.under_way < UNHEARD:
                 await self._town.act()
                 self._report.acts += 1
 
@@ -239,12 +239,12 @@ class Campaign:
             *[self._storm] * plan.database_kills,
         ]
         self._chance.shuffle(blows)
-        for blow in blows:
+        for fallen, blow in enumerate(blows, start=1):
+            self._share = plan.messages * fallen // len(blows)
             await asyncio.sleep(self._chance.uniform(*LULL))
             await self._no_last_chances()
             await blow()
-        await self._all_up()
-        self._fought = True
+        self._share = plan.messages
 
     async def _no_last_chances(self) -> None:
         failed = self._town.sandbox.slack.outbox.failed
