@@ -92,7 +92,7 @@ class Faults:
 
     def meets(self, fault: Literal["delayed", "repeated", "answer_lost"]) -> bool:
         """Whether a delivery meets it."""
-        met = self._chance.random() < getattr(self._weather, fault)
+        met: bool = self._chance.random() < getattr(self._weather, fault)
         self.struck[fault] += met
         return met
 

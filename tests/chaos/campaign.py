@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.sandbox import Sandbox, Weather
+from bot.sandbox.delivery import RETRY_AFTER
 from tests.chaos.check import Findings, check
 from tests.chaos.people import Town
 from tests.chaos.processes import Postgres, Replica
@@ -36,7 +37,13 @@ WEATHER = Weather(
     slow=0.015,
     # Longer than the desk waits, and not as long as it takes for a call on its way to be over.
     slow_seconds=1.4 * CALL_SECONDS,
+    delayed=0.03,
+    repeated=0.02,
+    answer_lost=0.01,
+    delay_seconds=1.0,
 )
+#: Of Slack, and what it is of ours.
+SILENCE_SECONDS = 60.0
 STORM_SECONDS = 2.0
 #: How long Slack takes before it has posted a message, and again until it has said so, in seconds.
 POSTING = (0.0, 0.03)
@@ -48,9 +55,9 @@ TALKERS = 4
 UNHEARD = 50
 #: What the desk may take for its next call to Slack while there is something left to show.
 REST_SECONDS = 60.0
-#: Slack gives an event up after its third retry. While nothing reads back what was given up, nothing is killed
-#: when an event has only its last chance left.
-LAST_CHANCE = 3
+#: Whether the desk reads back what Slack gave up or dropped. While it does not, nothing is killed when an event has
+#: only its last chance left, and a backlog is not dropped.
+CATCHING_UP = False
 
 
 @dataclass(frozen=True)
@@ -214,7 +221,7 @@ class Campaign:
         report.failed_starts = sum(replica.failed_starts for replica in self._replicas.values())
         report.faults = dict(sandbox.struck)
         report.deliveries = len(sandbox.deliveries)
-        report.given_up = sum(one.retry == 3 and not one.acknowledged for one in sandbox.deliveries)
+        report.given_up = sum(one.retry == len(RETRY_AFTER) and not one.acknowledged for one in sandbox.deliveries)
         found = await check(self._town, sql)
         for kind, sentences in vars(found).items():
             getattr(report.findings, kind).extend(sentences)
@@ -237,6 +244,7 @@ class Campaign:
             *[self._kill_both] * both,
             *[self._kill_database] * plan.database_kills,
             *[self._storm] * plan.database_kills,
+            *[self._silence] * plan.database_kills,
         ]
         self._chance.shuffle(blows)
         for fallen, blow in enumerate(blows, start=1):
@@ -247,8 +255,9 @@ class Campaign:
         self._share = plan.messages
 
     async def _no_last_chances(self) -> None:
+        """Waits until no event has failed so often that Slack would send it only once more."""
         failed = self._town.sandbox.slack.outbox.failed
-        while any(times >= LAST_CHANCE for times in failed.values()):  # noqa: ASYNC110 - it falls with each delivery
+        while not CATCHING_UP and len(RETRY_AFTER) in failed.values():  # noqa: ASYNC110 - it falls with each delivery
             await asyncio.sleep(0.05)
 
     async def _kill_one(self) -> None:
@@ -281,6 +290,9 @@ class Campaign:
 
     async def _storm(self) -> None:
         self._town.sandbox.storm(STORM_SECONDS)
+
+    async def _silence(self) -> None:
+        self._town.sandbox.silence(SILENCE_SECONDS, dropped=CATCHING_UP)
 
     async def _connected(self) -> asyncpg.Connection:
         sql = await asyncpg.connect(self._postgres.url)

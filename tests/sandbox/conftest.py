@@ -45,6 +45,7 @@ class Request:
 
     headers: dict[str, str]
     body: bytes
+    query: dict[str, str]
 
     @property
     def json(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class App:
 
     async def handle(self, http: web.Request) -> web.Response:
         async with self.arrival:
-            self.requests.append(Request(dict(http.headers), await http.read()))
+            self.requests.append(Request(dict(http.headers), await http.read(), dict(http.query)))
             self.arrival.notify_all()
         answer = self.answers.pop(0) if self.answers else web.Response()
         await self.hold.wait()
