@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @pytest.mark.parametrize("seed", [SEED])
 async def test_kills_and_bad_weather_lose_double_and_disorder_nothing(seed: int) -> None:
-    report = await fight(Plan(seed, messages=200, kills=10, database_kills=1, minutes=3))
+    report = await fight(Plan(seed, messages=150, kills=8, database_kills=1, minutes=3))
     log.info("%s", table(report))
     assert report.complete
     assert report.findings.all == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from tests.chaos.campaign import Plan, Report, fight
+from tests.chaos.campaign import Plan, Report, Transport, fight
 
 SHOWN = 20
 
@@ -18,7 +18,9 @@ app = App(name="python -m tests.chaos", help="The fault campaign.", version_flag
 
 
 @app.default
-async def chaos(*, seed: int | None = None, messages: int = 5_000, minutes: float = 12.0) -> None:
+async def chaos(
+    *, seed: int | None = None, messages: int = 5_000, minutes: float = 12.0, transport: Transport = "http"
+) -> None:
     """Kill replicas and PostgreSQL while people talk, and check that nothing is lost, doubled or out of order.
 
     Parameters
@@ -29,9 +31,11 @@ async def chaos(*, seed: int | None = None, messages: int = 5_000, minutes: floa
         How many messages people write at least; one kill in fifty, one of PostgreSQL in five hundred.
     minutes
         After so many of them the talking ends, and the campaign is not complete.
+    transport
+        How Slack reaches the desk: at its request URL or over Socket Mode.
     """
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
-    report = await fight(Plan(chosen, messages, max(1, messages // 50), max(1, messages // 500), minutes))
+    report = await fight(Plan(chosen, messages, max(1, messages // 50), max(1, messages // 500), minutes, transport))
     await asyncio.to_thread(Path("chaos.json").write_text, json.dumps(report.as_json(), indent=2) + "\n")
     sys.stdout.write(table(report))
     sys.exit(0 if report.good else 1)
@@ -41,6 +45,7 @@ def table(report: Report) -> str:
     found = report.findings
     figures: dict[str, object] = {
         "seed": report.seed,
+        "transport": report.transport,
         "messages that people wrote": report.messages,
         "edits, deletions, claims and closes": report.acts - report.messages,
         "kills of the desk": report.kills,

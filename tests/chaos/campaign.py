@@ -8,11 +8,11 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 from aiohttp import web
@@ -25,6 +25,8 @@ from tests.chaos.people import Town
 from tests.chaos.processes import Postgres, Replica
 
 MANIFEST = Path(__file__).parent.parent.parent / "manifest.yml"
+
+Transport = Literal["http", "socket"]
 
 #: Slack's retries after one and five minutes come after 2 and 10 s.
 SPEED = 30.0
@@ -69,6 +71,7 @@ class Plan:
     kills: int
     database_kills: int
     minutes: float
+    transport: Transport = "http"
 
 
 @dataclass
@@ -76,6 +79,7 @@ class Report:
     """`in_doubt`: kills that cut off a post, between its sending and its recording; `in_slack` of them had arrived."""
 
     seed: int
+    transport: Transport = "http"
     messages: int = 0
     acts: int = 0
     kills: int = 0
@@ -149,9 +153,16 @@ async def fight(plan: Plan) -> Report:
         sandbox.server.app.middlewares.append(posts.slowly)
         async with sandbox:
             town = await Town.build(sandbox, plan.seed)
-            async with _replicas(town, postgres, folder) as replicas:
-                campaign = Campaign(plan, town, posts, postgres, replicas)
-                report = await campaign.run()
+            replicas = _replicas(town, postgres, folder, plan.transport)
+            if plan.transport == "http":
+                sandbox.deliver_to(*(f"{replica.url}/slack/events" for replica in replicas.values()))
+            else:
+                sandbox.deliver_over_sockets()
+            try:
+                await asyncio.gather(*(replica.start() for replica in replicas.values()))
+                report = await Campaign(plan, town, posts, postgres, replicas).run()
+            finally:
+                await asyncio.gather(*(replica.stop() for replica in replicas.values()))
         report.errors_logged = _errors(folder)
         report.seconds = time.monotonic() - began
     finally:
@@ -160,31 +171,30 @@ async def fight(plan: Plan) -> Report:
     return report
 
 
-@asynccontextmanager
-async def _replicas(town: Town, postgres: Postgres, folder: Path) -> AsyncIterator[dict[str, Replica]]:
+def _replicas(town: Town, postgres: Postgres, folder: Path, transport: Transport) -> dict[str, Replica]:
     """Two, by the host under which each calls Slack."""
-    replicas = {}
-    for host in ("127.0.0.1", "localhost"):
-        environment = {
-            "SLACK_BOT_TOKEN": town.sandbox.bot_token,
-            "SLACK_SIGNING_SECRET": town.sandbox.signing_secret,
-            "SLACK_API_URL": town.sandbox.api_url.replace("127.0.0.1", host),
-            "HOST": "127.0.0.1",
-            "TRIAGE_CHANNEL": town.triage.name,
-            "SUPPORT_CHANNELS": ",".join(channel.name for channel in town.helps.values()),
-            "DATABASE_URL": postgres.url,
-            "REPLY_UNDO_SECONDS": "0.3",
-            "GROUP_SECONDS": "0",
-            "POST_INTERVAL_SECONDS": str(1 / SPEED),
-            "SLACK_CALL_SECONDS": str(CALL_SECONDS),
-            "LOG_LEVEL": "ERROR",
-        }
-        replicas[host] = Replica(environment, folder / f"{host}.log")
-    try:
-        await asyncio.gather(*(replica.start() for replica in replicas.values()))
-        yield replicas
-    finally:
-        await asyncio.gather(*(replica.stop() for replica in replicas.values()))
+    sandbox = town.sandbox
+    credentials = {
+        "http": {"SLACK_SIGNING_SECRET": sandbox.signing_secret},
+        "socket": {"SLACK_APP_TOKEN": sandbox.app_token},
+    }
+    environment = credentials[transport] | {
+        "SLACK_BOT_TOKEN": sandbox.bot_token,
+        "HOST": "127.0.0.1",
+        "TRIAGE_CHANNEL": town.triage.name,
+        "SUPPORT_CHANNELS": ",".join(channel.name for channel in town.helps.values()),
+        "DATABASE_URL": postgres.url,
+        "REPLY_UNDO_SECONDS": "0.3",
+        "GROUP_SECONDS": "0",
+        "POST_INTERVAL_SECONDS": str(1 / SPEED),
+        "SLACK_CALL_SECONDS": str(CALL_SECONDS),
+        "LOG_LEVEL": "ERROR",
+    }
+    addresses = {host: sandbox.api_url.replace("127.0.0.1", host) for host in ("127.0.0.1", "localhost")}
+    return {
+        host: Replica(environment | {"SLACK_API_URL": address}, folder / f"{host}.log")
+        for host, address in addresses.items()
+    }
 
 
 def _errors(folder: Path) -> int:
@@ -200,12 +210,11 @@ class Campaign:
         self._replicas = replicas
         self._chance = random.Random(plan.seed + 1)
         self._starting: dict[str, asyncio.Task[None]] = {}
-        self._report = Report(plan.seed)
+        self._report = Report(plan.seed, plan.transport)
         self._share = 0
 
     async def run(self) -> Report:
         report, sandbox = self._report, self._town.sandbox
-        sandbox.deliver_to(*(replica.url for replica in self._replicas.values()))
         sandbox.weather(WEATHER, self._plan.seed)
         with suppress(TimeoutError):
             async with asyncio.timeout(self._plan.minutes * 60), asyncio.TaskGroup() as group:
@@ -245,6 +254,7 @@ class Campaign:
             *[self._kill_database] * plan.database_kills,
             *[self._storm] * plan.database_kills,
             *[self._silence] * plan.database_kills,
+            *[self._cut, self._refresh] * (plan.database_kills if plan.transport == "socket" else 0),
         ]
         self._chance.shuffle(blows)
         for fallen, blow in enumerate(blows, start=1):
@@ -293,6 +303,12 @@ class Campaign:
 
     async def _silence(self) -> None:
         self._town.sandbox.silence(SILENCE_SECONDS, dropped=CATCHING_UP)
+
+    async def _cut(self) -> None:
+        self._town.sandbox.cut_sockets()
+
+    async def _refresh(self) -> None:
+        await self._town.sandbox.refresh_sockets()
 
     async def _connected(self) -> asyncpg.Connection:
         sql = await asyncpg.connect(self._postgres.url)

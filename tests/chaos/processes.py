@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 
 from storage import migrate
@@ -34,10 +35,10 @@ class Replica:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/slack/events"
+        return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Returns when it listens."""
+        """Returns when Slack can reach it, however often it has to be started."""
         while not await self._came_up():
             self.failed_starts += 1
 
@@ -46,10 +47,10 @@ class Replica:
             self._child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bot", "run", "--no-migrate"), env=self._environment, stdout=log, stderr=log
             )
-        while not await self._listens():
+        while not await self._is_up():
             if self._child.returncode is not None:
                 return False
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         return True
 
     async def kill(self) -> None:
@@ -64,11 +65,11 @@ class Replica:
             self._child.terminate()
             await self._child.wait()
 
-    async def _listens(self) -> bool:
-        with suppress(ConnectionError):
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            writer.close()
-            return True
+    async def _is_up(self) -> bool:
+        """Whether it listens or, in Socket Mode, has a connection open."""
+        with suppress(aiohttp.ClientError):
+            async with aiohttp.ClientSession() as session, session.get(f"{self.url}/readyz") as answer:
+                return bool((await answer.json()).get("socket", True))
         return False
 
 
