@@ -15,6 +15,7 @@ from typing import Any, cast
 import structlog
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import listeners
@@ -303,11 +304,17 @@ async def _serving(settings: Settings, served: web.Application) -> AsyncIterator
 
 
 def bolt_app(settings: Settings, services: Services) -> AsyncApp:
-    secret = settings.slack_signing_secret
+    secret, token = settings.slack_signing_secret, settings.slack_bot_token.get_secret_value()
+    desk = services.desk
+
+    async def authorize() -> AuthorizeResult:
+        """Who the desk is was asked at start. Bolt would ask again at the first request and, where Slack does not
+        answer then, acknowledge that request without doing it."""
+        return AuthorizeResult(enterprise_id=None, team_id=desk.team_id, bot_user_id=desk.bot_user, bot_token=token)
+
     app = AsyncApp(
-        client=AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, timeout=2
-        ),
+        client=AsyncWebClient(base_url=settings.slack_api_url, timeout=2),
+        authorize=authorize,
         signing_secret=secret.get_secret_value() if secret else "",
         process_before_response=True,
     )

@@ -24,3 +24,10 @@ async def test_a_database_lost_during_the_commit_leaves_open_whether_it_was_done
     answered = await world.linus.command("/ticket", "priority 1 high", channel=world.triage)
     assert "It may not have been done: look before you try again." in str(vars(answered))
     await office.at_rest()
+
+
+async def test_a_message_is_heard_while_slack_limits_every_call(office: Office) -> None:
+    office.sandbox.storm(1)
+    await office.world.ada.post(office.world.help, "The export fails")
+    await office.sandbox.settled()
+    assert await office.said() == ["The export fails"]
