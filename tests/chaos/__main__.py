@@ -56,7 +56,7 @@ def table(report: Report) -> str:
         **{f"fault: {kind}": times for kind, times in sorted(report.faults.items())},
         "deliveries to the desk": report.deliveries,
         "events that Slack gave up": report.given_up,
-        "errors in the desk's log": report.errors_logged,
+        "errors in the desk's log": len(report.errors_logged),
         "lost": len(found.lost),
         "doubled in the tables": len(found.doubled_in_tables),
         "doubled in Slack": len(found.doubled_in_slack),

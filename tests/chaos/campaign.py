@@ -90,7 +90,7 @@ class Report:
     faults: dict[str, int] = field(default_factory=dict)
     deliveries: int = 0
     given_up: int = 0
-    errors_logged: int = 0
+    errors_logged: list[str] = field(default_factory=list)
     seconds: float = 0.0
     complete: bool = False
     findings: Findings = field(default_factory=Findings)
@@ -197,8 +197,10 @@ def _replicas(town: Town, postgres: Postgres, folder: Path, transport: Transport
     }
 
 
-def _errors(folder: Path) -> int:
-    return sum(file.read_text().count('"level": "error"') for file in folder.glob("*.log"))
+def _errors(folder: Path) -> list[str]:
+    """What the desk has logged that nobody expected, tracebacks included."""
+    lines = [line for file in folder.glob("*.log") for line in file.read_text().splitlines()]
+    return [line for line in lines if '"level": "error"' in line]
 
 
 class Campaign:
