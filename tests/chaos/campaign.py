@@ -48,7 +48,7 @@ WEATHER = Weather(
 SILENCE_SECONDS = 60.0
 STORM_SECONDS = 2.0
 #: How long Slack takes before it has posted a message, and again until it has said so, in seconds.
-POSTING = (0.0, 0.03)
+POSTING = (0.0, 0.02)
 #: Between two blows, and between two acts of one of the talkers, in seconds.
 LULL = (0.0, 1.2)
 PAUSE = (0.0, 0.5)

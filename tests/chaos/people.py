@@ -79,11 +79,11 @@ class Town:
     async def act(self) -> None:
         """Somebody does something somewhere."""
         acts: Mapping[Callable[[Said, Message | None], Awaitable[None]], float] = {
-            self._request: 12,
-            self._customer: 38,
+            self._request: 8,
+            self._customer: 32,
             self._agent: 14,
-            self._reply: 12,
-            self._note: 10,
+            self._reply: 11,
+            self._note: 25,
             self._edit: 7,
             self._delete: 4,
             self._delete_root: 0.6,
