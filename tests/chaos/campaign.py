@@ -53,6 +53,8 @@ POSTING = (0.0, 0.02)
 LULL = (0.0, 1.2)
 PAUSE = (0.0, 0.5)
 TALKERS = 4
+#: The share of kills that wait for a moment between sending and recording, where most can go wrong.
+AIMED = 0.5
 #: What people wait for before they go on: that the desk has heard nearly all of what was said.
 UNHEARD = 50
 #: What the desk may take for its next call to Slack while there is something left to show.
@@ -282,14 +284,29 @@ class Campaign:
         await self._all_up()
         for host in self._replicas:
             await self._kill(host)
+        if not CATCHING_UP:
+            await self._all_up()
 
     async def _kill(self, host: str) -> None:
-        cut_off = [post for post in self._posts.under_way if post.sender == host]
+        if self._chance.random() < AIMED:
+            await self._posting(host)
+        cut_off = self._cut_off(host)
         await self._replicas[host].kill()
         self._report.kills += 1
         self._report.in_doubt += bool(cut_off)
         self._report.in_slack += any(post.arrived for post in cut_off)
         self._starting[host] = asyncio.create_task(self._replicas[host].start())
+
+    def _cut_off(self, host: str) -> list[Post]:
+        """What a replica's end cuts off now."""
+        return [post for post in self._posts.under_way if post.sender == host]
+
+    async def _posting(self, host: str) -> None:
+        """Waits a little until the replica has a post on its way."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while not self._cut_off(host):  # noqa: ASYNC110 - for a moment, not an event
+                    await asyncio.sleep(0.002)
 
     async def _all_up(self) -> None:
         await asyncio.gather(*self._starting.values())
