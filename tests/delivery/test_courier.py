@@ -713,3 +713,25 @@ def shut_down(folder: Path) -> None:
     home = Path(location.read_text().strip()) if location.exists() else folder / "postgres"
     pid_file = home / "data" / "postmaster.pid"
     os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
+
+
+async def test_a_change_that_arrives_late_does_not_undo_a_later_one(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    async with open_office(world, database_url, sql, slack_call_seconds=0.5) as office:
+        root = await opened(office)
+        office.sandbox.disrupt("chat.update", "slow", seconds=0.9)
+        await world.ada.edit(root, "Second words")
+
+        async def on_its_way() -> bool:
+            return office.sandbox.struck["slow"] == 1
+
+        await until(on_its_way)
+        await world.ada.edit(root, "Third words")
+        await office.at_rest()
+
+        async def late_one() -> bool:
+            return any("Second words" in str(one.args) for one in office.sandbox.calls if one.method == "chat.update")
+
+        await until(late_one)
+        assert office.thread(office.card())[0].startswith("Third words")
