@@ -304,16 +304,25 @@ async def go_on(tx: Transaction, mark: Mark, *, updated: bool) -> None:
     )
 
 
-async def put_off(tx: Transaction, mark: Mark, seconds: float, *, failed: bool = False, reserved: bool = False) -> None:
+async def put_off(
+    tx: Transaction,
+    mark: Mark,
+    seconds: float,
+    *,
+    failed: bool = False,
+    reserved: bool = False,
+    changed_too: bool = False,
+) -> None:
     """Looks at the ticket again in `seconds`: after a failure, or at the place `reserved` in the budget of updates.
 
-    A change that came meanwhile is looked at when it is due: it may be another message, which need not wait.
+    A change that came meanwhile is looked at when it is due, unless `changed_too`: it may be another message, which
+    need not wait.
     """
     await tx.run(
         f"""
         update threadesk.to_show set
-          due_at = case when version = :version then cast(:now as timestamptz) + make_interval(secs => :seconds)
-                        else due_at end,
+          due_at = case when version = :version or :changed_too
+                        then cast(:now as timestamptz) + make_interval(secs => :seconds) else due_at end,
           attempts = attempts + cast(:failed as integer),
           update_at = case when :reserved
             then cast(:now as timestamptz) + make_interval(secs => :seconds) - {SHIFTED} end
@@ -325,6 +334,7 @@ async def put_off(tx: Transaction, mark: Mark, seconds: float, *, failed: bool =
         seconds=seconds,
         failed=int(failed),
         reserved=reserved,
+        changed_too=changed_too,
         now=tx.now,
     )
 
@@ -483,11 +493,32 @@ async def begin_post(
     return row.id, Attempts(row.since, row.unsettled) if row.since else None
 
 
+async def begin_change(tx: Transaction, posted_id: UUID, *, settle: float) -> float:
+    """Notes that a message is about to be changed, unless an attempt younger than `settle` seconds has no known end.
+
+    Returns the seconds until that attempt has ended for certain: what it says may arrive until then.
+    """
+    begun = await tx.run(
+        """
+        with earlier as (
+          select coalesce(greatest(0, extract(epoch from
+            tried_at + make_interval(secs => :settle) - clock_timestamp())), 0)::float as unsettled
+          from threadesk.posted where id = :id
+        )
+        update threadesk.posted set tried_at = case when unsettled > 0 then tried_at else clock_timestamp() end
+        from earlier where id = :id returning unsettled
+        """,
+        id=posted_id,
+        settle=settle,
+    )
+    return float(begun.scalar_one())
+
+
 async def record(tx: Transaction, posted_id: UUID, channel: str, ts: str, shows: str, version: int) -> None:
     """The message is in Slack, as (channel, ts), and shows this."""
     await tx.run(
-        "update threadesk.posted set channel = :channel, ts = :ts, shows = :shows, version = :version, refused = null"
-        " where id = :id",
+        "update threadesk.posted set channel = :channel, ts = :ts, shows = :shows, version = :version, refused = null,"
+        " tried_at = null where id = :id",
         id=posted_id,
         channel=channel,
         ts=ts,
@@ -497,9 +528,11 @@ async def record(tx: Transaction, posted_id: UUID, channel: str, ts: str, shows:
 
 
 async def known_unsent(tx: Transaction, posted_id: UUID) -> None:
-    """Slack has said that it did not take the message: it need not be looked for before it is sent again."""
+    """Slack has said that it did not take the message, or its change: it need not be looked for, nor waited for."""
     await tx.run(
-        "update threadesk.posted set attempted_at = null, tried_at = null where id = :id and ts is null", id=posted_id
+        "update threadesk.posted set attempted_at = case when ts is not null then attempted_at end, tried_at = null"
+        " where id = :id",
+        id=posted_id,
     )
 
 

@@ -212,6 +212,12 @@ class Courier:
                 await showing.release(tx, lease, rest=0)
                 return
             begun = None
+            if step.posted is not None and step.act != "post":
+                unsettled = await showing.begin_change(tx, step.posted.id, settle=self._settle_seconds)
+                if unsettled > 0:
+                    await showing.put_off(tx, mark, unsettled, changed_too=True)
+                    await showing.release(tx, lease, rest=0)
+                    return
             if step.act == "post":
                 place = (step.slot, step.channel, step.thread_ts)
                 begun = await showing.begin_post(tx, mark.ticket_id, mark.side, *place, settle=self._settle_seconds)
@@ -387,6 +393,7 @@ class Courier:
                 await showing.release(tx, lease, rest=seconds)
                 return
             if limited.method == "chat.update":
+                await showing.known_unsent(tx, posted_id)
                 # The burst is spent: the next places in the budget begin at the end of the pause.
                 burst = UPDATE_BURST * UPDATE_EVERY * self._services.pace
                 await showing.pause(tx, showing.UPDATES, seconds + burst)

@@ -59,6 +59,8 @@ AIMED = 0.5
 UNHEARD = 50
 #: What the desk may take for its next call to Slack while there is something left to show.
 REST_SECONDS = 60.0
+#: Without a call for so long, the desk has nothing left to show nor to ask.
+QUIET_SECONDS = 2.0
 #: Whether the desk reads back what Slack gave up or dropped. While it does not, nothing is killed when an event has
 #: only its last chance left, and a backlog is not dropped.
 CATCHING_UP = False
@@ -227,7 +229,10 @@ class Campaign:
                     group.create_task(self._talk())
             report.complete = True
         sandbox.weather(Weather())
+        await self._postgres.start()
         await self._all_up()
+        if CATCHING_UP:
+            await self._start_again()
         sql = await self._connected()
         await self._at_rest(sql)
         report.messages = len(self._town.said)
@@ -311,6 +316,12 @@ class Campaign:
     async def _all_up(self) -> None:
         await asyncio.gather(*self._starting.values())
 
+    async def _start_again(self) -> None:
+        """At its start the desk reads back what it has missed."""
+        for replica in self._replicas.values():
+            await replica.stop()
+            await replica.start()
+
     async def _kill_database(self) -> None:
         await self._postgres.kill()
         self._report.database_kills += 1
@@ -335,17 +346,16 @@ class Campaign:
         return sql
 
     async def _at_rest(self, sql: asyncpg.Connection) -> None:
-        """Waits until Slack shows everything that the tables say."""
-        await self._town.sandbox.settled(REST_SECONDS)
+        """Waits until Slack shows everything that the tables say, and the desk asks nothing more."""
         done, since = 0, time.monotonic()
-        while waiting := await _waiting(sql):
+        while (waiting := await _waiting(sql)) or time.monotonic() < since + QUIET_SECONDS:
+            await self._town.sandbox.settled(REST_SECONDS)
             if done != len(self._town.sandbox.calls):
                 done, since = len(self._town.sandbox.calls), time.monotonic()
             elif time.monotonic() > since + REST_SECONDS:
                 self._report.findings.lost += [f"still waiting: {what}" for what in waiting]
                 return
             await asyncio.sleep(0.1)
-        await self._town.sandbox.settled(REST_SECONDS)
 
 
 async def _waiting(sql: asyncpg.Connection) -> list[str]:

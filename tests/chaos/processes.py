@@ -67,8 +67,9 @@ class Replica:
 
     async def _is_up(self) -> bool:
         """Whether it listens or, in Socket Mode, has a connection open."""
+        page = "readyz" if "SLACK_APP_TOKEN" in self._environment else "healthz"
         with suppress(aiohttp.ClientError):
-            async with aiohttp.ClientSession() as session, session.get(f"{self.url}/readyz") as answer:
+            async with aiohttp.ClientSession() as session, session.get(f"{self.url}/{page}") as answer:
                 return bool((await answer.json()).get("socket", True))
         return False
 

@@ -880,3 +880,25 @@ async def test_who_writes_while_slack_is_asked_of_others_is_mirrored_under_their
     await world.ben.post(world.help, "For me too", thread_ts=root.ts)
     await office.at_rest()
     assert office.sandbox.find(world.triage, "For me too").username == "Ben Franklin"
+
+
+async def test_a_change_that_arrives_late_does_not_undo_a_later_one(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    async with open_office(world, database_url, sql, slack_call_seconds=0.5) as office:
+        root = await opened(office)
+        office.sandbox.disrupt("chat.update", "slow", seconds=0.9)
+        await world.ada.edit(root, "Second words")
+
+        async def on_its_way() -> bool:
+            return office.sandbox.struck["slow"] == 1
+
+        await until(on_its_way)
+        await world.ada.edit(root, "Third words")
+        await office.at_rest()
+
+        async def late_one() -> bool:
+            return any("Second words" in str(one.args) for one in office.sandbox.calls if one.method == "chat.update")
+
+        await until(late_one)
+        assert office.thread(office.card())[0].startswith("Third words")
