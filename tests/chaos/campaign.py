@@ -61,9 +61,8 @@ UNHEARD = 50
 REST_SECONDS = 60.0
 #: Without a call for so long, the desk has nothing left to show nor to ask.
 QUIET_SECONDS = 2.0
-#: Whether the desk reads back what Slack gave up or dropped. While it does not, nothing is killed when an event has
-#: only its last chance left, and a backlog is not dropped.
-CATCHING_UP = False
+#: A start reads back what was not read for so long: until then Slack itself tells again.
+UNREAD_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -231,9 +230,8 @@ class Campaign:
         sandbox.weather(Weather())
         await self._postgres.start()
         await self._all_up()
-        if CATCHING_UP:
-            await self._start_again()
         sql = await self._connected()
+        await self._start_again(sql)
         await self._at_rest(sql)
         report.messages = len(self._town.said)
         report.failed_starts = sum(replica.failed_starts for replica in self._replicas.values())
@@ -269,15 +267,8 @@ class Campaign:
         for fallen, blow in enumerate(blows, start=1):
             self._share = plan.messages * fallen // len(blows)
             await asyncio.sleep(self._chance.uniform(*LULL))
-            await self._no_last_chances()
             await blow()
         self._share = plan.messages
-
-    async def _no_last_chances(self) -> None:
-        """Waits until no event has failed so often that Slack would send it only once more."""
-        failed = self._town.sandbox.slack.outbox.failed
-        while not CATCHING_UP and len(RETRY_AFTER) in failed.values():  # noqa: ASYNC110 - it falls with each delivery
-            await asyncio.sleep(0.05)
 
     async def _kill_one(self) -> None:
         """The other one goes on."""
@@ -289,8 +280,6 @@ class Campaign:
         await self._all_up()
         for host in self._replicas:
             await self._kill(host)
-        if not CATCHING_UP:
-            await self._all_up()
 
     async def _kill(self, host: str) -> None:
         if self._chance.random() < AIMED:
@@ -316,8 +305,10 @@ class Campaign:
     async def _all_up(self) -> None:
         await asyncio.gather(*self._starting.values())
 
-    async def _start_again(self) -> None:
-        """At its start the desk reads back what it has missed."""
+    async def _start_again(self, sql: asyncpg.Connection) -> None:
+        """At its start the desk reads back what Slack has given up or dropped."""
+        read = await sql.fetchval("select extract(epoch from now() - max(read_to))::float from threadesk.readings")
+        await asyncio.sleep(max(0.0, UNREAD_SECONDS + 1 - read))
         for replica in self._replicas.values():
             await replica.stop()
             await replica.start()
@@ -332,7 +323,7 @@ class Campaign:
         self._town.sandbox.storm(STORM_SECONDS)
 
     async def _silence(self) -> None:
-        self._town.sandbox.silence(SILENCE_SECONDS, dropped=CATCHING_UP)
+        self._town.sandbox.silence(SILENCE_SECONDS, dropped=True)
 
     async def _cut(self) -> None:
         self._town.sandbox.cut_sockets()
