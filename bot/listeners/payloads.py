@@ -49,6 +49,7 @@ def message(event: Mapping[str, Any], desk: Desk, *, text: str, on_request: bool
         text=text,
         files=tuple(file_of(file) for file in event.get("files") or ()),
         on_request=on_request,
+        edited=(event.get("edited") or {}).get("ts"),
     )
 
 
@@ -63,14 +64,18 @@ def _changed(event: Mapping[str, Any], desk: Desk, *, direct: bool) -> Arrived |
         return MessageDeleted(channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]))
     if now.get("bot_id") or now.get("subtype") not in WORDS or now.get("text") == before.get("text"):
         return None
-    words = str(now.get("text") or "")
-    # A request that began with the desk's mention was recorded without it.
-    words = first_mention(words, desk.bot_user) or words
     return MessageEdited(
         channel=event["channel"],
         ts=now["ts"],
         direct=direct,
         at=str(event["ts"]),
-        text=words,
+        text=_recorded(now, desk),
         to_the_second=READ_BACK in event,
+        previous=_recorded(before, desk) if before else None,
     )
+
+
+def _recorded(message: Mapping[str, Any], desk: Desk) -> str:
+    """A message's words; a request that began with the desk's mention was recorded without it."""
+    words = str(message.get("text") or "")
+    return first_mention(words, desk.bot_user) or words

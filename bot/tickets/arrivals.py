@@ -23,7 +23,8 @@ class File(BaseModel):
 class MessageArrived(BaseModel):
     """Somebody wrote. `text` is Slack-encoded; `thread_ts` is None at top level.
 
-    `below_desk`: in a thread that the desk began.
+    `below_desk`: in a thread that the desk began. `edited`: it was read back, with the words of an edit in this second
+    (Slack's `edited.ts`); its first words may still be told.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,12 +40,14 @@ class MessageArrived(BaseModel):
     text: str
     files: tuple[File, ...] = ()
     on_request: bool = False
+    edited: str | None = None
 
 
 class MessageEdited(BaseModel):
     """`at`: the event's own Slack timestamp; `edited.ts` has whole seconds only, too coarse to order two edits.
 
-    `to_the_second`: it was read back, and `at` is `edited.ts` after all.
+    `to_the_second`: it was read back, and `at` is `edited.ts` after all. `previous`: the words before, where they are
+    told.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +59,7 @@ class MessageEdited(BaseModel):
     at: str
     text: str
     to_the_second: bool = False
+    previous: str | None = None
 
 
 class MessageDeleted(BaseModel):

@@ -78,13 +78,13 @@ async def _in_thread(
         return
     author = await people.hold(tx, author)
     if side == "triage":
-        if _is_colleague(desk, author, ticket):
-            await _note(tx, desk, message, author, ticket)
-        return
-    if relation(author, ticket) is Relation.AGENT:
-        await _agent_wrote(tx, desk, message, author, ticket)
+        new = not _is_colleague(desk, author, ticket) or await _note(tx, desk, message, author, ticket)
+    elif relation(author, ticket) is Relation.AGENT:
+        new = await _agent_wrote(tx, desk, message, author, ticket)
     else:
-        await _customer_wrote(tx, desk, message, author, ticket)
+        new = await _customer_wrote(tx, desk, message, author, ticket)
+    if not new and message.edited is None:
+        await _begin_with_first_words(tx, message)
 
 
 def _is_colleague(desk: Desk, author: Person, ticket: Ticket) -> bool:
@@ -97,8 +97,24 @@ def _is_colleague(desk: Desk, author: Person, ticket: Ticket) -> bool:
     return who is Relation.AGENT or (newcomer and who is Relation.NOBODY)
 
 
-async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
+async def _begin_with_first_words(tx: Transaction, message: MessageArrived) -> None:
+    """Slack tells of a message that is recorded: where it was read back when it had been edited, what it began with."""
+    one = await tickets.recorded(tx, message.channel, message.ts)
+    if one is None or (second := (one.source or {}).get("edited")) is None:
+        return
+    before = cast("history.Message", one.word)
+    content, _ = await _words(tx, message.text, message.files)
+    at = history.moment(message.ts)
+    after = before if content == before["content"] else history.preceded(before, content, at, history.moment(second))
+    source = {key: value for key, value in (one.source or {}).items() if key != "edited"}
+    await _replace(tx, one, before, after, source)
+
+
+async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> bool:
+    """False when it is there already."""
     content, source = await _words(tx, message.text, message.files)
+    if message.edited:
+        source["edited"] = message.edited
     note = history.Note(
         id=str(history.message_id(desk.team_id, message.channel, message.ts)),
         content="\n".join([content, *(f"{file.name} {file.url}".strip() for file in message.files)]).strip(),
@@ -106,19 +122,19 @@ async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
         created_by=str(author.user_id),
     )
     origin = Origin(message.channel, message.ts, "triage", source, message.thread_ts)
-    await tickets.append_note(tx, ticket.id, note, origin)
+    return await tickets.append_note(tx, ticket.id, note, origin)
 
 
-async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
+async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> bool:
+    """False when it is there already."""
     word, origin = await _word(tx, desk, message, author)
     opening = await tickets.opening(tx, ticket.id)
     if opening is not None and history.moment(message.ts) < opening.created_at:
         # It stood there before the ticket, like what is imported with the message that opens one.
-        await tickets.append(tx, ticket.id, word, origin, "agent")
-        return
+        return await tickets.append(tx, ticket.id, word, origin, "agent")
     since = opening.created_at if opening else ticket.created_at
     overtaken = await tickets.answered_later(tx, ticket.id, history.moment(message.ts), "customer")
-    await tickets.append(
+    return await tickets.append(
         tx,
         ticket.id,
         word,
@@ -142,12 +158,12 @@ async def _taken_by(
     return lifecycle.taken_by(ticket, agent)
 
 
-async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> None:
+async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> bool:
+    """False when it is there already."""
     word, origin = await _word(tx, desk, message, author)
     thanks = text.is_bare_thanks(word["content"]) and not message.files
     if lifecycle.needs_follow_up(ticket, history.moment(message.ts), desk.reopening, bare_thanks=thanks):
-        await _follow_up(tx, desk, message, author, ticket)
-        return
+        return await _follow_up(tx, desk, message, author, ticket)
     # Who wrote last matters to a pending ticket only.
     overtaken = ticket.status == "pending" and await tickets.answered_later(
         tx, ticket.id, history.moment(message.ts), "agent"
@@ -159,6 +175,7 @@ async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, 
         await tickets.mark_not_a_ticket(tx, ticket.id, value=False)
     if new and opening is not None and history.moment(message.ts) < opening.created_at:
         await _begin_with(tx, ticket, opening, word, history.moment(message.ts))
+    return new
 
 
 async def _begin_with(
@@ -181,9 +198,10 @@ async def _begin_with(
     )
 
 
-async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, first: Ticket) -> None:
+async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, first: Ticket) -> bool:
+    """False when it is there already."""
     if await tickets.is_known(tx, message.channel, message.ts):
-        return
+        return False
     opened = await _open(
         tx,
         desk,
@@ -194,6 +212,7 @@ async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, autho
         follows=first.id,
     )
     await tickets.point_thread(tx, message.channel, message.thread_ts or message.ts, opened, "customer")
+    return True
 
 
 async def _direct(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
@@ -352,6 +371,8 @@ async def _keep(tx: Transaction, message: MessageArrived, *, awaits: str) -> Non
 
 async def _word(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> tuple[history.Message, Origin]:
     content, source = await _words(tx, message.text, message.files)
+    if message.edited:
+        source["edited"] = message.edited
     word = history.fresh(
         history.message_id(desk.team_id, message.channel, message.ts),
         content,
@@ -392,10 +413,18 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
     if one is None:
         await _leave(tx, edit, f"edited {edit.at}")
         return
-    before = cast("history.Message", one.word)
+    before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
     content, source = await _words(tx, edit.text, files)
-    after = history.edited(before, content, history.moment(edit.at), to_the_second=edit.to_the_second)
+    began = before
+    if second := (one.source or {}).get("edited"):
+        source["edited"] = second
+        if not edit.to_the_second and history.is_in(before, content, at, history.moment(second)):
+            if edit.previous is None:
+                return
+            previous, _ = await _words(tx, edit.previous, files)
+            began = history.preceded(before, previous, at, history.moment(second))
+    after = history.edited(began, content, at, to_the_second=edit.to_the_second)
     if after == before:
         return
     if after["content"] != content:

@@ -129,6 +129,35 @@ def edited(message: Message, content: str, at: datetime, *, to_the_second: bool 
     return _composed(message, original, edits)
 
 
+def is_in(message: Message, content: str, at: datetime, second: datetime) -> bool:
+    """Whether an edit told at `at` is in a message that was read back with the words of an edit in that `second`."""
+    end = second.replace(microsecond=_END_OF_SECOND)
+    return at <= end or (content == _as_of(message, end) and _told_of(at, end))
+
+
+def preceded(message: Message, content: str, at: datetime, second: datetime) -> Message:
+    """A message that was read back with the words of an edit in `second`, when words from before that are found out.
+
+    `content` stood there until `at`. What is the earliest of them stands for the original.
+    """
+    if "deleted_at" in message:
+        return message
+    end = second.replace(microsecond=_END_OF_SECOND)
+    original, edits = _versions(message)
+    if edits and timestamp(at) > min(edits):
+        return message
+    if not any(datetime.fromisoformat(began) <= end for began in edits):
+        edits[timestamp(end)] = original
+    return _composed(message, content, edits)
+
+
+def _as_of(message: Message, end: datetime) -> str:
+    """The words at a moment."""
+    original, edits = _versions(message)
+    began = [at for at in sorted(edits) if datetime.fromisoformat(at) <= end]
+    return edits[began[-1]] if began else original
+
+
 def _told_of(at: datetime, end: datetime) -> bool:
     """Whether what Slack told at `at` may be of the second with this end: Slack tells of it then or in the next."""
     return end - timedelta(seconds=1) < at < end + timedelta(seconds=1)

@@ -29,7 +29,8 @@ def agent_replied(ticket: Ticket, *, overtaken: bool = False) -> Status:
     """`overtaken`: the customer wrote later than this reply, which has only now arrived."""
     if ticket.status == "closed":
         return "closed"
-    return "open" if overtaken else "pending"
+    # Where it waits for the customer already, an agent has answered that later message.
+    return "open" if overtaken and ticket.status != "pending" else "pending"
 
 
 def taken_by(ticket: Ticket, agent: UUID) -> Sequence[UUID] | None:

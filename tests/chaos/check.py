@@ -138,28 +138,38 @@ class _Slack:
 
 
 def _tickets(town: Town, tables: _Tables, findings: Findings) -> None:
-    _count(len(tables.tickets), len(town.requests), "a ticket", findings.doubled_in_tables, findings.lost)
+    known = sum(tables.of(said) is not None for said in town.requests)
+    _count(len(tables.tickets), known, "a ticket", findings.doubled_in_tables, findings.lost)
+    heard = _heard(town)
     for said in town.said:
-        ticket = tables.of(said)
+        ticket, root = tables.of(said), said.request.message
         if ticket is None:
-            findings.lost.append(f"{said.word}: its ticket")
+            # What has opened it may have been deleted before anybody heard of it.
+            if not said.request.deleted or (root and heard[root.channel.id, root.ts]):
+                findings.lost.append(f"{said.word}: its ticket")
         else:
-            _entry(town, tables, said, ticket, findings)
+            told = heard[said.message.channel.id, said.message.ts] if said.message else set()
+            _entry(town, tables, said, told, ticket, findings)
     for row in tables.tickets:
         times = [one["created_at"] for one in row["conversation_history"]["messages"]]
         if times != sorted(times):
             findings.out_of_order.append(f"#{row['number']}: its conversation")
 
 
-def _entry(town: Town, tables: _Tables, said: Said, ticket: Row, findings: Findings) -> None:
-    """In the conversation or the notes of its ticket once, in its last version and with its earlier ones."""
+def _entry(town: Town, tables: _Tables, said: Said, heard: set[str], ticket: Row, findings: Findings) -> None:
+    """In the conversation or the notes of its ticket once, in its last version and with its earlier ones.
+
+    `heard`: the versions that the desk was told of.
+    """
     if said.is_slacks:
         assert said.message is not None
         key = str(message_id(town.sandbox.team.id, said.message.channel.id, said.message.ts))
         entries = tables.by_id[key]
     else:
         entries = tables.by_words[said.versions[-1]]
-    wanted = 1 if said.sure else min(1, len(entries))
+    # What is deleted before anybody hears of it cannot be read back.
+    certain = said.sure and (not said.deleted or bool(heard))
+    wanted = 1 if certain else min(1, len(entries))
     what = f"{said.word} ({said.how})"
     _count(len(entries), wanted, what, findings.doubled_in_tables, findings.lost)
     kind = "note" if said.how == "note" else "message"
@@ -167,10 +177,29 @@ def _entry(town: Town, tables: _Tables, said: Said, ticket: Row, findings: Findi
         if (number, found) != (ticket["number"], kind):
             findings.wrong.append(f"{what} is a {found} of #{number}, not a {kind} of #{ticket['number']}")
         contents = [*(one["content"] for one in entry.get("earlier", [])), entry["content"]]
-        if contents != ([""] if said.deleted else said.versions):
+        if not (contents == [""] if said.deleted else _tells(contents, said, heard)):
             findings.wrong.append(f"{what} reads {contents}, not {said.versions}{', deleted' * said.deleted}")
         if said.deleted != ("deleted_at" in entry):
             findings.wrong.append(f"{what}: deleted is not {said.deleted}")
+
+
+def _heard(town: Town) -> dict[tuple[str, str], set[str]]:
+    """The words of each of Slack's messages (channel, ts) that an event told and the desk acknowledged."""
+    heard: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for delivery in town.sandbox.deliveries:
+        if delivery.kind == "event" and delivery.acknowledged and delivery.type == "message":
+            event = delivery.payload["event"]
+            message = event.get("message", event)
+            heard[event["channel"], message["ts"]].add(str(message.get("text")))
+    return heard
+
+
+def _tells(contents: list[str], said: Said, heard: set[str]) -> bool:
+    """Whether these are the versions. Only the last can be read back; the others are there where they were told."""
+    rest = iter(said.versions)
+    in_order = all(one in rest for one in contents)
+    told = heard & set(said.versions) if said.is_slacks else set(said.versions)
+    return in_order and contents[-1] == said.versions[-1] and told <= set(contents)
 
 
 def _posts(town: Town, tables: _Tables, slack: _Slack, findings: Findings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import functools
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -205,6 +206,48 @@ async def test_an_edit_that_was_read_back_and_is_told_later_is_one_edit(office: 
     assert exact["edited_at"] != read_back["edited_at"]
     assert (await read(office)).edits == 0
     assert (await office.ticket())["title"] == "The import fails"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_what_was_edited_before_it_was_read_back_gets_its_earlier_words_when_they_are_told(
+    office: Office, order: tuple[int, ...]
+) -> None:
+    """Slack tells a minute, and five minutes, later what it could not tell at once."""
+    world = office.world
+    root = await opened(office)
+    async with lost(office):
+        reply = await world.ada.post(world.help, "First", thread_ts=root.ts)
+        await world.ada.edit(reply, "Second")
+        await world.ada.edit(reply, "Third")
+        events = await events_about(office, reply, 3)
+    assert (await read(office)).messages == 1
+    read_back = (await office.ticket())["conversation_history"]["messages"][1]
+    assert (read_back["content"], "earlier" in read_back) == ("Third", False)
+    for at in order:
+        await deliver(office, events[at], events[at])
+    assert (await read(office)).messages == 0
+    exact = (await office.ticket())["conversation_history"]["messages"][1]
+    assert [*(one["content"] for one in exact["earlier"]), exact["content"]] == ["First", "Second", "Third"]
+    await world.ada.edit(reply, "Fourth")
+    await office.at_rest()
+    exact = (await office.ticket())["conversation_history"]["messages"][1]
+    assert [one["content"] for one in exact["earlier"]] == ["First", "Second", "Third"]
+    assert sum("Fourth" in one for one in office.thread(office.card())) == 1
+
+
+async def test_an_edit_told_of_a_message_that_is_read_back_with_it_is_not_its_own_earlier_version(
+    office: Office,
+) -> None:
+    world = office.world
+    root = await opened(office)
+    async with lost(office):
+        reply = await world.ada.post(world.help, "First", thread_ts=root.ts)
+        await world.ada.edit(reply, "Second")
+        _, edit = await events_about(office, reply, 2)
+    await deliver(office, edit)
+    await read(office)
+    word = (await office.ticket())["conversation_history"]["messages"][1]
+    assert [*(one["content"] for one in word["earlier"]), word["content"]] == ["First", "Second"]
 
 
 async def test_a_command_is_carried_out_once_and_answered(office: Office) -> None:
