@@ -224,10 +224,15 @@ class Thread:
 
 
 async def threads(tx: Transaction, channel: str, oldest: str) -> dict[str, Thread]:
-    """What the desk knows to be in the threads of a conversation, its own posts included, by root."""
+    """What the desk knows to be in the threads of a conversation, its own posts included, by root.
+
+    Of replies that it does not keep, such as those of bots, it knows how many there were when the thread was last read.
+    """
     found = await tx.run(
         """
-        select thread_ts, max(ts) as latest_reply, count(*)::integer as reply_count from (
+        select replies.thread_ts, max(ts) as latest_reply, (count(*) + greatest(0, coalesce(
+          max(r.reply_count) - count(*) filter (where ts <= r.latest_reply), 0)))::integer as reply_count
+        from (
           select thread_ts, ts from threadesk.messages where channel = :channel and ts >= :oldest and not deleted
           union all
           select awaits, ts from threadesk.early e where channel = :channel and ts >= :oldest and version = ''
@@ -237,7 +242,9 @@ async def threads(tx: Transaction, channel: str, oldest: str) -> dict[str, Threa
           select thread_ts, ts from threadesk.posted where channel = :channel and ts >= :oldest and not gone
           union all
           select thread_ts, ts from threadesk.notices where channel = :channel and ts >= :oldest and kind = 'channel'
-        ) as replies where thread_ts <> ts group by thread_ts
+        ) as replies
+        left join threadesk.read_threads r on r.channel = :channel and r.thread_ts = replies.thread_ts
+        where replies.thread_ts <> ts group by replies.thread_ts
         """,
         channel=channel,
         oldest=oldest,

@@ -77,13 +77,9 @@ def moved(
         for root, thread in read.threads.items()
         if thread != before.get(root)
         and (read.conversation.kind != "triage" or root in of_tickets)
-        and _differs(thread, known.get(root))
+        # The newest may be known, and one before it not.
+        and thread != known.get(root)
     ]
-
-
-def _differs(thread: Thread, known: Thread | None) -> bool:
-    """More replies than are known may be those of bots, which the desk does not keep."""
-    return known is None or thread.latest_reply != known.latest_reply or thread.reply_count < known.reply_count
 
 
 def vanished(read: Read) -> list[str]:

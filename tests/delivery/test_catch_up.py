@@ -148,6 +148,22 @@ async def test_nothing_new_costs_one_call_a_channel_and_is_not_said(office: Offi
     assert told(office) == []
 
 
+async def test_what_was_missed_in_a_thread_whose_newest_reply_was_heard_is_read_back(office: Office) -> None:
+    world = office.world
+    root = await opened(office)
+    async with lost(office):
+        await world.ada.post(world.help, "Missed", thread_ts=root.ts)
+    await world.ada.post(world.help, "Heard", thread_ts=root.ts)
+    await office.at_rest()
+    assert (await read(office)).messages == 1
+    assert await office.said() == ["The export fails", "Missed", "Heard"]
+    since = len(office.sandbox.calls)
+    await world.ada.post(world.help, "Heard too", thread_ts=root.ts)
+    await office.at_rest()
+    assert (await read(office)).messages == 0
+    assert REPLIES not in dict(calls(office, since)), "as many replies are known as Slack has"
+
+
 async def test_a_channel_that_was_read_is_not_read_again_within_the_hour(office: Office) -> None:
     first = reader(office)
     assert (await first.run_once()).channels == 2
