@@ -43,7 +43,7 @@ BEFORE_START = dt.timedelta(minutes=1)
 #: What is younger may be on its way as an event.
 SETTLE_SECONDS = 10.0
 LOOK_SECONDS = 60.0
-LEASE_SECONDS = 120.0
+LEASE_SECONDS = 30.0
 #: The most that Slack gives at once: https://docs.slack.dev/reference/methods/conversations.history
 PAGE = 999
 #: Both methods may be called 50 times a minute: https://docs.slack.dev/apis/web-api/rate-limits

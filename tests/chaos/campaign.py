@@ -309,9 +309,15 @@ class Campaign:
         """At its start the desk reads back what Slack has given up or dropped."""
         read = await sql.fetchval("select extract(epoch from now() - max(read_to))::float from threadesk.readings")
         await asyncio.sleep(max(0.0, UNREAD_SECONDS + 1 - read))
+        began = await sql.fetchval("select now()")
         for replica in self._replicas.values():
             await replica.stop()
             await replica.start()
+        with suppress(TimeoutError):
+            # What somebody was reading who was killed is read again when their lease is over.
+            async with asyncio.timeout(REST_SECONDS):
+                while await sql.fetchval("select exists (select from threadesk.readings where read_to < $1)", began):
+                    await asyncio.sleep(0.1)
 
     async def _kill_database(self) -> None:
         await self._postgres.kill()
