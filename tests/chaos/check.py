@@ -228,11 +228,18 @@ def _post(tables: _Tables, slack: _Slack, row: Row, messages: list[Message], fin
         if row["refused"] != "nobody to tell" and not vanished:
             findings.lost.append(f"{what} was refused: {row['refused']}")
     elif row["ts"] is None:
-        findings.lost.append(f"{what} was never sent")
+        if messages or not _overtaken(row["slot"], tables.by_number[row["number"]]):
+            findings.lost.append(f"{what} was never sent")
     elif row["gone"] != (not messages):
         findings.wrong.append(f"{what}: gone is {row['gone']}, and Slack has it {len(messages)} times")
     elif messages and (messages[0].channel.id, messages[0].ts) != (row["channel"], row["ts"]):
         findings.wrong.append(f"{what} stands elsewhere than the tables say")
+
+
+def _overtaken(slot: str, ticket: Row) -> bool:
+    """Whether it was the question after a closing that is over: the ticket was opened again before it was asked."""
+    kind, _, closing = slot.partition(":")
+    return kind == "rating" and (ticket["status"] != "closed" or ticket["closings"] > int(closing))
 
 
 def _thread_stands(slack: _Slack, ticket: Row) -> bool:
