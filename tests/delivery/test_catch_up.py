@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bot.delivery import catch_up
+from bot.delivery import catch_up, triage
 from bot.delivery.catch_up import CatchUp, Report
 from bot.listeners import messages
 from bot.sandbox import Channel, Message
@@ -424,3 +424,17 @@ async def test_slack_may_say_that_it_dropped_events(office: Office) -> None:
     async with asyncio.timeout(20):
         while not await numbers(office):  # noqa: ASYNC110 - nobody says when
             await asyncio.sleep(0.02)
+
+
+async def test_what_an_agent_wrote_before_they_were_one_is_no_command(office: Office) -> None:
+    world, bot = office.world, office.sandbox.bot
+    await opened(office)
+    async with lost(office):
+        await office.sandbox.invite(world.triage, world.ben)
+        early = await world.ben.post(world.triage, f"{bot.mention} claim 1")
+        heard = await events_about(office, early, 2)
+    await deliver(office, *heard)
+    await triage.check(office.running.services, world.triage.id)
+    await read(office)
+    assert (await office.ticket())["assigned_to"] == []
+    assert private_answers(world.triage, world.ben) == []
