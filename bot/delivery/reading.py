@@ -102,7 +102,11 @@ def settled(read: Read) -> dict[str, Thread]:
 
 
 def unknown(read: Read) -> dict[str, Event]:
-    """Messages that the desk does not know, by ts. At the top of a triage channel only commands matter."""
+    """Messages that the desk does not know, by ts. At the top of a triage channel only commands matter.
+
+    What stood at the top of a channel when it was read last was not missed since: its ticket was deleted, or it was
+    not for the desk as things were then.
+    """
     return {
         ts: Event("message", ts, {**message, "channel": read.channel, "channel_type": _channel_type(read)})
         for ts, message in read.messages.items()
@@ -111,10 +115,10 @@ def unknown(read: Read) -> dict[str, Event]:
 
 
 def _matters(read: Read, message: Mapping[str, Any]) -> bool:
-    in_thread = message.get("thread_ts", message["ts"]) != message["ts"]
-    return (
+    if message.get("thread_ts", message["ts"]) != message["ts"]:
+        return True
+    return message["ts"] > read.conversation.since and (
         read.conversation.kind != "triage"
-        or in_thread
         or text.first_mention(str(message.get("text") or ""), read.desk.bot_user) is not None
     )
 

@@ -426,6 +426,18 @@ async def test_slack_may_say_that_it_dropped_events(office: Office) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_a_ticket_that_another_program_deleted_does_not_come_back(office: Office) -> None:
+    await opened(office)
+    await office.world.bob.post(office.world.help, "Please forget all about me")
+    await office.at_rest()
+    office.world.clock.advance(hours=1)
+    await read(office)
+    await office.sql.execute("delete from public.tickets where title = 'Please forget all about me'")
+    office.world.clock.advance(hours=1)
+    assert (await read(office)).messages == 0
+    assert await numbers(office) == [1]
+
+
 async def test_what_an_agent_wrote_before_they_were_one_is_no_command(office: Office) -> None:
     world, bot = office.world, office.sandbox.bot
     await opened(office)
