@@ -69,21 +69,17 @@ def moved(
 ) -> list[str]:
     """The roots of threads in which something may have happened that the desk does not know of, oldest first.
 
-    `known`: what the desk knows to be there; `before`: what Slack said when they were last read. In a triage channel
-    only the threads of cards matter.
+    `known`: what the desk knows to be there; `before`: what Slack said when they were last read. More replies than are
+    known may be those of bots, which the desk does not keep, but also one that was missed before the newest. In a
+    triage channel only the threads of cards matter.
     """
     return [
         root
         for root, thread in read.threads.items()
         if thread != before.get(root)
         and (read.conversation.kind != "triage" or root in of_tickets)
-        and _differs(thread, known.get(root))
+        and thread != known.get(root)
     ]
-
-
-def _differs(thread: Thread, known: Thread | None) -> bool:
-    """More replies than are known may be those of bots, which the desk does not keep."""
-    return known is None or thread.latest_reply != known.latest_reply or thread.reply_count < known.reply_count
 
 
 def vanished(read: Read) -> list[str]:
