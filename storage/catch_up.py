@@ -51,8 +51,8 @@ async def begin(tx: Transaction) -> None:
 async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conversation]:
     """Whatever is read: channels that are served, and direct messages with a live ticket.
 
-    Reaches back to the oldest live root, and to what was read last where that is longer ago; never to before a support
-    channel was chosen.
+    Triage comes last, so that what customers wrote is known when commands are carried out. Reaches back to the oldest
+    live root, and to what was read last where that is longer ago; never to before a support channel was chosen.
     """
     found = await tx.run(
         f"""
@@ -85,7 +85,7 @@ async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conver
           coalesce(cast(extract(epoch from r.read_to - cast(:clocks as interval)) as text), '') as since
         from conversations c left join threadesk.readings r using (channel)
         where c.root is not null or r.read_to is not null
-        order by c.kind = 'direct', c.channel
+        order by c.kind = 'triage', c.kind = 'direct', c.channel
         """,
         now=tx.now,
         reopening=reopening,

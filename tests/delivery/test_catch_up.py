@@ -240,6 +240,23 @@ async def test_a_command_is_carried_out_once_and_answered(office: Office) -> Non
     assert await office.said(1) == ["The export fails"]
 
 
+async def test_a_ticket_is_not_closed_over_what_the_customer_wrote_later(office: Office) -> None:
+    world, bot = office.world, office.sandbox.bot
+    root = await opened(office)
+    async with lost(office):
+        await world.linus.post(world.triage, f"{bot.mention} close 1")
+        await world.linus.post(world.triage, f"{bot.mention} spam 1")
+        await world.ada.post(world.help, "It is back", thread_ts=root.ts)
+    await read(office)
+    assert (await office.ticket())["status"] == "new"
+    assert await office.said() == ["The export fails", "It is back"]
+    answers = private_answers(world.triage, world.linus)
+    assert len([one for one in answers if "The customer has written on #1 since" in one]) == 2
+    await world.linus.post(world.triage, f"{bot.mention} close 1")
+    await office.at_rest()
+    assert (await office.ticket())["status"] == "closed"
+
+
 async def test_a_customers_answer_in_an_agents_thread_opens_a_ticket(office: Office) -> None:
     world = office.world
     async with lost(office):
