@@ -13,6 +13,10 @@ from uuid import UUID
 
 from storage.engine import Transaction
 
+#: How far the desk's clock may be from Slack's; by HTTP, Slack's signatures bear no more:
+#: https://docs.slack.dev/authentication/verifying-requests-from-slack
+CLOCKS = dt.timedelta(minutes=5)
+
 #: Tickets to which what is said in their thread still belongs.
 LIVE: LiteralString = """
   live as (
@@ -26,13 +30,14 @@ LIVE: LiteralString = """
 class Conversation:
     """A conversation that is read back. `triage_channel`: where what was missed in it is said; None: nowhere.
 
-    `oldest`: the Slack ts from which on a message may matter.
+    `oldest`: the Slack ts from which on a message may matter; `since`: from which on one at top level may be new.
     """
 
     channel: str
     kind: Literal["support", "triage", "direct"]
     triage_channel: str | None
     oldest: str
+    since: str
 
 
 async def begin(tx: Transaction) -> None:
@@ -46,8 +51,8 @@ async def begin(tx: Transaction) -> None:
 async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conversation]:
     """Whatever is read: channels that are served, and direct messages with a live ticket.
 
-    Reaches back to the oldest live root, and to what was read last where that is longer ago; never to before a support
-    channel was chosen.
+    Triage comes last, so that what customers wrote is known when commands are carried out. Reaches back to the oldest
+    live root, and to what was read last where that is longer ago; never to before a support channel was chosen.
     """
     found = await tx.run(
         f"""
@@ -76,13 +81,15 @@ async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conver
           delete from threadesk.readings where channel not in (select channel from conversations)
         )
         select c.channel, c.kind, c.triage_channel,
-          cast(greatest(c.bound, least(c.root, extract(epoch from r.read_to))) as text) as oldest
+          cast(greatest(c.bound, least(c.root, extract(epoch from r.read_to))) as text) as oldest,
+          coalesce(cast(extract(epoch from r.read_to - cast(:clocks as interval)) as text), '') as since
         from conversations c left join threadesk.readings r using (channel)
         where c.root is not null or r.read_to is not null
-        order by c.kind = 'direct', c.channel
+        order by c.kind = 'triage', c.kind = 'direct', c.channel
         """,
         now=tx.now,
         reopening=reopening,
+        clocks=CLOCKS,
     )
     return [Conversation(**row._mapping) for row in found]
 

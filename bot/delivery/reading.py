@@ -69,8 +69,9 @@ def moved(
 ) -> list[str]:
     """The roots of threads in which something may have happened that the desk does not know of, oldest first.
 
-    `known`: what the desk knows to be there; `before`: what Slack said when they were last read. In a triage channel
-    only the threads of cards matter.
+    `known`: what the desk knows to be there; `before`: what Slack said when they were last read. More replies than are
+    known may be those of bots, which the desk does not keep, but also one that was missed before the newest. In a
+    triage channel only the threads of cards matter.
     """
     return [
         root
@@ -98,7 +99,11 @@ def settled(read: Read) -> dict[str, Thread]:
 
 
 def unknown(read: Read) -> dict[str, Event]:
-    """Messages that the desk does not know, by ts. At the top of a triage channel only commands matter."""
+    """Messages that the desk does not know, by ts. At the top of a triage channel only commands matter.
+
+    What stood at the top of a channel when it was read last was not missed since: its ticket was deleted, or it was
+    not for the desk as things were then.
+    """
     return {
         ts: Event("message", ts, {**message, "channel": read.channel, "channel_type": _channel_type(read)})
         for ts, message in read.messages.items()
@@ -107,10 +112,10 @@ def unknown(read: Read) -> dict[str, Event]:
 
 
 def _matters(read: Read, message: Mapping[str, Any]) -> bool:
-    in_thread = message.get("thread_ts", message["ts"]) != message["ts"]
-    return (
+    if message.get("thread_ts", message["ts"]) != message["ts"]:
+        return True
+    return message["ts"] > read.conversation.since and (
         read.conversation.kind != "triage"
-        or in_thread
         or text.first_mention(str(message.get("text") or ""), read.desk.bot_user) is not None
     )
 

@@ -71,8 +71,10 @@ async def _carry_out(services: Services, tx: Transaction, event: Mapping[str, An
         command = None
     if command is None or (not is_agent and _is_a_request(command, said)):
         # A customer who says "note that May works" or "help me with the export" does not speak to a machine.
-        asked = command.title if isinstance(command, grammar.New) and ticket is None else ""
-        await _take_in(services, tx, event, asked or said)
+        # When it comes again they may be an agent: it is not to become a command then, nor a command a request.
+        if await tickets.act_once(tx, _key(event)):
+            asked = command.title if isinstance(command, grammar.New) and ticket is None else ""
+            await _take_in(services, tx, event, asked or said)
         return None
     _suits_thread(command, side, is_agent=is_agent)
     if not await tickets.act_once(tx, _key(event)):

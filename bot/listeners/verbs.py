@@ -27,7 +27,7 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
 ) -> Message:
     """The private answer.
 
-    `key` names this command, so that what it posts is posted once. `typed_at`: the message a reply was typed in.
+    `key` names this command, so that what it posts is posted once. `typed_at`: the message it was typed in.
     """
     desk = services.desk
     match command:
@@ -69,13 +69,13 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             await work.retitle(tx, person, number, title)
             return answers.sentence(f"#{number} has its new title.")
         case grammar.Close(number, comment):
-            sent = await work.close(tx, person, number, comment)
+            sent = await work.close(tx, person, number, comment, typed_at=typed_at)
             return answers.sentence(f"#{number} is closed." + (" The reply that was held is sent." if sent else ""))
         case grammar.Reopen(number):
             await work.reopen(tx, person, number)
             return answers.sentence(f"#{number} is open again.")
         case grammar.Spam(number):
-            await work.not_a_ticket(tx, person, number)
+            await work.not_a_ticket(tx, person, number, typed_at=typed_at)
             return answers.sentence(f"#{number} is closed as not a ticket, without a word to the customer.")
         case grammar.Digest():
             return await _digest(services, tx, person, command, key)

@@ -293,9 +293,15 @@ async def _send(tx: Transaction, ticket: Ticket, held: Reply, at: dt.datetime) -
     await replies.settle(tx, held.id, "sent")
 
 
-async def close(tx: Transaction, person: Person, number: int, comment: str | None = None) -> int:
-    """Closes; a comment becomes an internal note. Replies that are still held are sent first: how many there were."""
+async def close(
+    tx: Transaction, person: Person, number: int, comment: str | None = None, *, typed_at: tuple[str, str] | None = None
+) -> int:
+    """Closes; a comment becomes an internal note. Replies that are still held are sent first: how many there were.
+
+    `typed_at`: the (channel, ts) of the message in which it was asked for.
+    """
     ticket = await find(tx, person, number, Operation.CLOSE)
+    await _must_be_up_to_date(tx, ticket, typed_at)
     if comment and not may(person, ticket, Operation.NOTE):
         raise Refused(
             f"Only agents can close with a comment, which is an internal note. Without it: `/ticket close {number}`"
@@ -310,9 +316,21 @@ async def close(tx: Transaction, person: Person, number: int, comment: str | Non
     return sent
 
 
-async def not_a_ticket(tx: Transaction, person: Person, number: int) -> Ticket:
-    """Closed, silently, unrated, left out of every figure; replies that are still held are taken back."""
+async def _must_be_up_to_date(tx: Transaction, ticket: Ticket, typed_at: tuple[str, str] | None) -> None:
+    """What was typed while the desk was away is heard late, and what the customer has said since must not go unread."""
+    if typed_at and await tickets.answered_later(tx, ticket.id, history.moment(typed_at[1]), "customer"):
+        raise Refused(f"The customer has written on #{ticket.number} since. Close it again once you have read that.")
+
+
+async def not_a_ticket(
+    tx: Transaction, person: Person, number: int, *, typed_at: tuple[str, str] | None = None
+) -> Ticket:
+    """Closed, silently, unrated, left out of every figure; replies that are still held are taken back.
+
+    `typed_at` as for `close`.
+    """
     ticket = await find(tx, person, number, Operation.SPAM)
+    await _must_be_up_to_date(tx, ticket, typed_at)
     await tickets.mark_not_a_ticket(tx, ticket.id, value=True)
     for held in await replies.held_for(tx, ticket.id):
         await replies.settle(tx, held.id, "undone")

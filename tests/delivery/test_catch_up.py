@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bot.delivery import catch_up
+from bot.delivery import catch_up, triage
 from bot.delivery.catch_up import CatchUp, Report
 from bot.listeners import messages
 from bot.sandbox import Channel, Message
@@ -184,6 +184,18 @@ async def test_two_desks_read_once(office: Office) -> None:
     assert len(told(office)) == 1
 
 
+async def test_a_missed_answer_is_read_back_though_a_later_one_was_heard(office: Office) -> None:
+    root = await opened(office)
+    async with lost(office):
+        await office.world.ada.post(office.world.help, "It is urgent", thread_ts=root.ts)
+        await office.world.linus.post(office.world.triage, "The nightly job again", thread_ts=office.card().ts)
+    await office.world.ada.post(office.world.help, "Anybody there?", thread_ts=root.ts)
+    await office.at_rest()
+    assert (await read(office)).messages == 2
+    assert await office.said() == ["The export fails", "It is urgent", "Anybody there?"]
+    assert await office.notes() == ["The nightly job again"]
+
+
 async def test_events_before_meanwhile_and_after_double_nothing(office: Office) -> None:
     world = office.world
     root = await opened(office)
@@ -287,6 +299,23 @@ async def test_a_command_is_carried_out_once_and_answered(office: Office) -> Non
     assert await office.said(1) == ["The export fails"]
 
 
+async def test_a_ticket_is_not_closed_over_what_the_customer_wrote_later(office: Office) -> None:
+    world, bot = office.world, office.sandbox.bot
+    root = await opened(office)
+    async with lost(office):
+        await world.linus.post(world.triage, f"{bot.mention} close 1")
+        await world.linus.post(world.triage, f"{bot.mention} spam 1")
+        await world.ada.post(world.help, "It is back", thread_ts=root.ts)
+    await read(office)
+    assert (await office.ticket())["status"] == "new"
+    assert await office.said() == ["The export fails", "It is back"]
+    answers = private_answers(world.triage, world.linus)
+    assert len([one for one in answers if "The customer has written on #1 since" in one]) == 2
+    await world.linus.post(world.triage, f"{bot.mention} close 1")
+    await office.at_rest()
+    assert (await office.ticket())["status"] == "closed"
+
+
 async def test_a_customers_answer_in_an_agents_thread_opens_a_ticket(office: Office) -> None:
     world = office.world
     async with lost(office):
@@ -366,10 +395,10 @@ async def test_reading_pauses_when_slack_says_so_and_completes(office: Office) -
         await world.bob.post(world.help, "The import fails")
     office.sandbox.disrupt(HISTORY, "ratelimited", seconds=1)
     office.sandbox.disrupt(REPLIES, "ratelimited", seconds=1)
-    started = asyncio.get_running_loop().time()
-    report = await read(office)
+    started, since = asyncio.get_running_loop().time(), len(office.sandbox.calls)
+    assert (await read(office)).messages == 2
     assert asyncio.get_running_loop().time() - started >= 2
-    assert (report.messages, report.calls) == (2, 5)
+    assert [how for how, where in calls(office, since) if where == world.help.id] == [HISTORY, REPLIES]
     assert await office.said(1) == ["The export fails", "It is urgent"]
 
 
@@ -483,3 +512,29 @@ async def test_slack_may_say_that_it_dropped_events(office: Office) -> None:
     async with asyncio.timeout(20):
         while not await numbers(office):  # noqa: ASYNC110 - nobody says when
             await asyncio.sleep(0.02)
+
+
+async def test_a_ticket_that_another_program_deleted_does_not_come_back(office: Office) -> None:
+    await opened(office)
+    await office.world.bob.post(office.world.help, "Please forget all about me")
+    await office.at_rest()
+    office.world.clock.advance(hours=1)
+    await read(office)
+    await office.sql.execute("delete from public.tickets where title = 'Please forget all about me'")
+    office.world.clock.advance(hours=1)
+    assert (await read(office)).messages == 0
+    assert await numbers(office) == [1]
+
+
+async def test_what_an_agent_wrote_before_they_were_one_is_no_command(office: Office) -> None:
+    world, bot = office.world, office.sandbox.bot
+    await opened(office)
+    async with lost(office):
+        await office.sandbox.invite(world.triage, world.ben)
+        early = await world.ben.post(world.triage, f"{bot.mention} claim 1")
+        heard = await events_about(office, early, 2)
+    await deliver(office, *heard)
+    await triage.check(office.running.services, world.triage.id)
+    await read(office)
+    assert (await office.ticket())["assigned_to"] == []
+    assert private_answers(world.triage, world.ben) == []
