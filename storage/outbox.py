@@ -101,6 +101,7 @@ async def parked(tx: Transaction) -> list[Parked]:
 
 async def retry(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) -> Given:
     """Makes due at once what waits in the lanes, and what is parked there or has one of the ids."""
+    await showing.hold_back(tx, lanes)
     chosen = {"lanes": list(lanes), "ids": list(ids), "now": tx.now}
     marks = await tx.run(
         """
@@ -137,6 +138,7 @@ async def drop(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) -
 
     What a ticket has not shown yet is never sent; its card and its status come again with its next change.
     """
+    await showing.hold_back(tx, lanes)
     chosen = {"lanes": list(lanes), "ids": list(ids)}
     marks = await tx.run(
         """
