@@ -493,6 +493,9 @@ class Courier:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
+            if not await notices.is_to_be_sent(tx, notice.id):
+                await showing.release(tx, lease, rest=0)
+                return
             earlier = await notices.attempt(tx, notice.id, settle=self._settle_seconds)
             await showing.renew(tx, lease, seconds=self._lease_seconds)
         if earlier and notice.kind == "ephemeral":
