@@ -182,9 +182,20 @@ async def pause(tx: Transaction, name: str, seconds: float) -> None:
 
 
 async def delay_updates(tx: Transaction, seconds: float) -> None:
-    """Moves the places that were given out in the budget of updates, however many they are."""
+    """Moves the places that were given out in the budget of updates, however many they are.
+
+    Of several updates that were under way together, each one is limited: they are one pause, not one after the other.
+    """
+    # A budget is leased by nobody: until then its pause lasts.
     await tx.run(
-        "update threadesk.lanes set shifted = shifted + :seconds where lane = :lane", seconds=seconds, lane=UPDATES
+        """
+        with moment as (select clock_timestamp() as now)
+        update threadesk.lanes set leased_until = greatest(leased_until, now + make_interval(secs => :seconds)),
+          shifted = shifted + greatest(0, :seconds - extract(epoch from greatest(leased_until, now) - now)::float)
+        from moment where lane = :lane
+        """,
+        seconds=seconds,
+        lane=UPDATES,
     )
 
 
