@@ -260,7 +260,7 @@ async def _choose_channels(settings: Settings, services: Services, found: dict[s
             raise StartError(_invisible("SUPPORT_CHANNELS", name))
         if found[name].id == chosen.id:
             raise StartError("SUPPORT_CHANNELS: the triage channel cannot be a support channel too.")
-    presence = Presence(services, [found[name].id for name in settings.support_channels])
+    presence = Presence(services, [found[name] for name in settings.support_channels], chosen.id)
     async with services.transaction() as tx:
         await presence.name(tx)
         await channels.resume(tx, chosen.id)

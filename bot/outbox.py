@@ -89,6 +89,7 @@ async def drop(database: Database, now: dt.datetime, names: Sequence[str], *, ye
 def chosen(found: Outbox, names: Sequence[str]) -> tuple[list[str], list[UUID]]:
     """The lanes and the ids of what is parked that the names mean; OutboxError with what there is, for a wrong one."""
     lanes = {lane: lane for lane in found.places}
+    lanes |= {one.name: one.lane for one in found.parked if one.name}
     lanes |= {one.name: one.lane for one in found.lanes if one.name}
     ids = {str(one.id): one.id for one in found.parked}
     wanted = [name.removeprefix("#") for name in names]

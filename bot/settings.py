@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 APP_PAGE = "https://api.slack.com/apps → your app"
 APP_TOKEN_PAGE = f"{APP_PAGE} → Basic Information → App-Level Tokens"
 
+#: A host of an address and its port, if there is one; the host may be an IPv6 address, an encoded folder, or none.
+PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]*)?")
 
 #: For those that no default can stand in for, where they are missing or wrong and one goes on all the same.
 STAND_INS: dict[str, Any] = {
@@ -95,8 +98,14 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _a_postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"postgresql", "postgres"}:
+        if value is None:
+            return value
+        url = urlsplit(value.get_secret_value())
+        if url.scheme not in {"postgresql", "postgres"}:
             raise ValueError("is no PostgreSQL URL: that begins with postgresql://")
+        # A password with / or # in it would otherwise be taken for the port, and shown as a wrong one.
+        if any(not PORT.fullmatch(host) for host in url.netloc.rpartition("@")[2].split(",")):
+            raise ValueError("has no port where one should be: write / # ? @ in a password as %2F %23 %3F %40")
         return value
 
     @field_validator("slack_api_url")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -74,6 +75,21 @@ async def choose_support(tx: Transaction, channel: str, name: str, triage_channe
         triage=triage_channel,
         now=tx.now,
     )
+
+
+async def serve_again(tx: Transaction, channel: str, name: str, triage_channel: str, *, since: dt.datetime) -> bool:
+    """Makes it a support channel, chosen at `since`, where it has no role; whether it had none."""
+    chosen = await tx.run(
+        """
+        insert into threadesk.channels (id, name, role, triage_channel, chosen_at)
+        values (:id, :name, 'support', :triage, :since) on conflict (id) do nothing
+        """,
+        id=channel,
+        name=name,
+        triage=triage_channel,
+        since=since,
+    )
+    return bool(chosen.rowcount)
 
 
 async def lock_triage(tx: Transaction, channel: str) -> Channel | None:

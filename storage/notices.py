@@ -76,6 +76,26 @@ async def add(
     return bool(added.all())
 
 
+async def is_to_be_sent(tx: Transaction, notice_id: UUID) -> bool:
+    """Whether it is still, and where it is to be read: what is for agents is not said in a channel that is suspended
+    or the customers' by now. A digest goes where whoever runs the desk has it posted.
+    """
+    await tx.run(
+        """
+        update threadesk.notices n set refused = 'suspended' from threadesk.channels c
+        where n.id = :id and n.kind = 'channel' and c.id = n.channel and n.sent_at is null and n.refused is null
+          and (c.suspended is not null and n.key not like 'suspended:%'
+            or c.role = 'support' and n.key not like 'digest:%')
+        """,
+        id=notice_id,
+    )
+    found = await tx.run(
+        "select 1 from threadesk.notices where id = :id and sent_at is null and refused is null for update",
+        id=notice_id,
+    )
+    return found.one_or_none() is not None
+
+
 async def attempt(tx: Transaction, notice_id: UUID, *, settle: float) -> Attempts | None:
     """Notes that it is about to be sent, or looked for before an attempt is `settle` seconds old; the earlier ones."""
     begun = await tx.run(

@@ -36,6 +36,7 @@ class Parked:
 
     id: UUID
     lane: str
+    name: str | None
     ticket: int | None
     what: str
     error: str
@@ -85,15 +86,17 @@ async def lanes(tx: Transaction) -> list[Lane]:
 async def parked(tx: Transaction) -> list[Parked]:
     found = await tx.run(
         f"""
-        select p.id, p.channel as lane, d.number as ticket, split_part(p.slot, ':', 1) as what, p.refused as error,
-          'message' as kind
-        from threadesk.posted p join threadesk.desk_tickets d using (ticket_id) where {POSTED_PARKED}
-        union all
-        select s.ticket_id, s.lane, d.number, s.side, s.parked, 'ticket'
-        from threadesk.to_show s join threadesk.desk_tickets d using (ticket_id) where s.parked is not null
-        union all
-        select id, lane, null, kind, refused, 'notice' from threadesk.notices where {NOTICES_PARKED}
-        order by lane, ticket, what, id
+        select parked.*, c.name from (
+          select p.id, p.channel as lane, d.number as ticket, split_part(p.slot, ':', 1) as what, p.refused as error,
+            'message' as kind
+          from threadesk.posted p join threadesk.desk_tickets d using (ticket_id) where {POSTED_PARKED}
+          union all
+          select s.ticket_id, s.lane, d.number, s.side, s.parked, 'ticket'
+          from threadesk.to_show s join threadesk.desk_tickets d using (ticket_id) where s.parked is not null
+          union all
+          select id, lane, null, kind, refused, 'notice' from threadesk.notices where {NOTICES_PARKED}
+        ) as parked left join threadesk.channels c on c.id = lane
+        order by lane, ticket, what, parked.id
         """
     )
     return [Parked(**row._mapping) for row in found]
@@ -101,6 +104,7 @@ async def parked(tx: Transaction) -> list[Parked]:
 
 async def retry(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) -> Given:
     """Makes due at once what waits in the lanes, and what is parked there or has one of the ids."""
+    await showing.hold_back(tx, lanes)
     chosen = {"lanes": list(lanes), "ids": list(ids), "now": tx.now}
     marks = await tx.run(
         """
@@ -137,6 +141,7 @@ async def drop(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) -
 
     What a ticket has not shown yet is never sent; its card and its status come again with its next change.
     """
+    await showing.hold_back(tx, lanes)
     chosen = {"lanes": list(lanes), "ids": list(ids)}
     marks = await tx.run(
         """

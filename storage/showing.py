@@ -10,7 +10,7 @@ which all replicas share.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 from uuid import UUID, uuid4
@@ -145,6 +145,14 @@ async def holds(tx: Transaction, lease: Lease) -> bool:
     return found.one_or_none() is not None
 
 
+async def hold_back(tx: Transaction, lanes: Collection[str]) -> None:
+    """Lets no courier record anything in the lanes until this transaction ends: before what waits there is changed."""
+    await tx.run(
+        "select 1 from threadesk.lanes where lane = any(:lanes) order by lane = 'slack', lane for update",
+        lanes=list(lanes),
+    )
+
+
 async def place_in_budget(tx: Transaction, name: str, *, every: float, burst: int) -> float:
     """Takes the next place in a budget of one call `every` seconds, `burst` at once; returns the seconds until then."""
     taken = await tx.run(
@@ -174,9 +182,20 @@ async def pause(tx: Transaction, name: str, seconds: float) -> None:
 
 
 async def delay_updates(tx: Transaction, seconds: float) -> None:
-    """Moves the places that were given out in the budget of updates, however many they are."""
+    """Moves the places that were given out in the budget of updates, however many they are.
+
+    Of several updates that were under way together, each one is limited: they are one pause, not one after the other.
+    """
+    # A budget is leased by nobody: until then its pause lasts.
     await tx.run(
-        "update threadesk.lanes set shifted = shifted + :seconds where lane = :lane", seconds=seconds, lane=UPDATES
+        """
+        with moment as (select clock_timestamp() as now)
+        update threadesk.lanes set leased_until = greatest(leased_until, now + make_interval(secs => :seconds)),
+          shifted = shifted + greatest(0, :seconds - extract(epoch from greatest(leased_until, now) - now)::float)
+        from moment where lane = :lane
+        """,
+        seconds=seconds,
+        lane=UPDATES,
     )
 
 
@@ -228,10 +247,15 @@ async def open_again(tx: Transaction, lane: str) -> int | None:
 
 async def wake(tx: Transaction, lane: str | None = None) -> None:
     """What was closed may be open again: the lane, or every one, is tried at once."""
+    # In the order in which couriers take lanes, so that neither waits for the other.
     await tx.run(
         """
-        update threadesk.lanes set free_at = least(free_at, clock_timestamp()), refusals = 0
-        where closed_since is not null and lane = coalesce(:lane, lane)
+        with closed as (
+          select lane from threadesk.lanes where closed_since is not null and lane = coalesce(:lane, lane)
+          order by lane = 'slack', lane for update
+        )
+        update threadesk.lanes l set free_at = least(free_at, clock_timestamp()), refusals = 0
+        from closed where l.lane = closed.lane
         """,
         lane=lane,
     )

@@ -18,6 +18,7 @@ import pytest
 
 from bot import app
 from bot.app import StartError
+from bot.settings import load_for_migration
 from tests.conftest import Office, World
 
 ROOT = Path(__file__).parent.parent
@@ -250,6 +251,35 @@ async def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(
     assert errors.startswith("The database cannot be reached: ")
     assert len(errors.splitlines()) == 1
     assert "hidden" not in errors
+
+
+@pytest.mark.parametrize("command", ["run", "migrate", "doctor"])
+@pytest.mark.parametrize("sign", ["/", "#", "?"])
+async def test_a_password_that_is_not_encoded_is_said_without_any_of_it(
+    world: World, tmp_path: Path, command: str, sign: str
+) -> None:
+    url = f"postgresql://desk:sesame{sign}open@127.0.0.1/desk"
+    status, output, errors = await finished(tmp_path, command, **environment(world, url))
+    assert status == (1 if command == "doctor" else 2)
+    assert "DATABASE_URL has no port where one should be" in output + errors
+    assert not [word for word in ("sesame", "Traceback") if word in output + errors]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://desk@/desk?host=/run/postgresql",
+        "postgresql://desk@%2Frun%2Fpostgresql:5433/desk",
+        "postgres://desk:s%2Fesame@one.example.com:5432,two.example.com/desk",
+        "postgresql://desk@[::1]:5432,[::1]/desk",
+    ],
+)
+def test_every_form_of_a_database_url_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", url)
+    found, _ = load_for_migration()
+    assert found is not None
+    assert found.get_secret_value() == url
 
 
 async def test_slack_out_of_reach_is_said_in_a_sentence(world: World, database_url: str, tmp_path: Path) -> None:

@@ -129,6 +129,16 @@ async def test_what_slack_refused_for_good_is_listed_and_can_be_tried_again(
     assert await run("list") == (0, "Nothing waits.\n", "")
 
 
+async def test_what_slack_refused_for_good_is_found_by_its_channels_name(
+    office: Office, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else waits in the channel."""
+    await refused(office, monkeypatch)
+    assert await run("retry", "#triage") == (0, "Tried again now: 1 message.\n", "")
+    await office.at_rest()
+    assert "SECRET words" in office.card().text
+
+
 async def test_what_slack_refused_for_good_can_be_dropped(
     office: Office, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

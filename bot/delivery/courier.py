@@ -203,6 +203,9 @@ class Courier:
         except Unclear:
             await self._put_off(lease, mark, _backoff(mark.attempts), failed=True)
             return
+        except SlackRefused as refused:
+            await self._locked_out(lease, mark, refused.error)
+            return
 
         async with services.transaction() as tx:
             if not await showing.holds(tx, lease):
@@ -419,6 +422,12 @@ class Courier:
                 await self._say_parked(tx, mark, step, f"parked:{posted_id}", error)
             await showing.release(tx, lease, rest=0)
 
+    async def _locked_out(self, lease: Lease, mark: Mark, error: str) -> None:
+        async with self._services.transaction() as tx:
+            if await showing.holds(tx, lease):
+                await self._close(tx, lease, error, mark)
+                await showing.release(tx, lease, rest=0)
+
     async def _close(self, tx: Transaction, lease: Lease, error: str | None, mark: Mark | None) -> bool:
         """Whether it is the lane, or the desk itself, that Slack refuses; it then rests, and the agents are told."""
         rest = _Rest(first=CLOSED_SECONDS, longest=CLOSED_SECONDS_AT_MOST)
@@ -483,6 +492,9 @@ class Courier:
     async def _tell(self, lease: Lease, notice: Notice) -> None:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
+                return
+            if not await notices.is_to_be_sent(tx, notice.id):
+                await showing.release(tx, lease, rest=0)
                 return
             earlier = await notices.attempt(tx, notice.id, settle=self._settle_seconds)
             await showing.renew(tx, lease, seconds=self._lease_seconds)

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.delivery.slack import SlackRefused, ask
+from bot.delivery.slack import DESK_CLOSED, SlackRefused, ask
 from bot.services import Services
 from bot.tickets import identity
 from bot.tickets.arrivals import File
@@ -64,7 +64,7 @@ def _kind(user: dict[str, Any], team_id: str) -> Kind:
 
 async def learn(services: Services, strangers: Iterable[Person]) -> None:
     """Asks Slack who people are, and links them to customers by e-mail. What is known of them stays where Slack does
-    not answer."""
+    not answer. SlackRefused where it does not take the desk's token."""
     for stranger in strangers:
         profile = await _profile(services, stranger.team_id, stranger.slack_id)
         if profile is None:
@@ -78,6 +78,12 @@ async def learn(services: Services, strangers: Iterable[Person]) -> None:
                 await people.name_company(tx, profile.team_id, company)
 
 
+def _must_be_let_in(refused: SlackRefused) -> None:
+    """That nobody is named to a desk without a valid token says nothing of them: it is asked again with one."""
+    if refused.error in DESK_CLOSED:
+        raise refused
+
+
 async def _company(services: Services, team_id: str) -> str | None:
     """The name of another company, where it is not known yet and Slack tells it."""
     async with services.transaction() as tx:
@@ -86,6 +92,7 @@ async def _company(services: Services, team_id: str) -> str | None:
     try:
         answer = await ask(services.slack, "team.info", team=team_id)
     except SlackRefused as refused:
+        _must_be_let_in(refused)
         log.info("Slack does not say which company this is", team_id=team_id, error=refused.error)
         return None
     return str(answer["team"]["name"])
@@ -95,6 +102,7 @@ async def _profile(services: Services, team_id: str, slack_id: str) -> Profile |
     try:
         answer = await ask(services.slack, "users.info", user=slack_id, include_locale=True)
     except SlackRefused as refused:
+        _must_be_let_in(refused)
         log.info("Slack does not say who this is", slack_id=slack_id, error=refused.error)
         if refused.error not in NOBODY:
             return None
@@ -103,7 +111,8 @@ async def _profile(services: Services, team_id: str, slack_id: str) -> Profile |
 
 
 async def read_names(services: Services, unread: Iterable[tickets.Recorded]) -> None:
-    """Finds out the names of people and files that messages speak of, and puts them into the recorded words."""
+    """Finds out the names of people and files that messages speak of, and puts them into the recorded words.
+    SlackRefused where Slack does not take the desk's token."""
     for one in unread:
         names, files = {}, []
         for unknown in (one.source or {}).get("unknown", []):
@@ -122,7 +131,8 @@ async def _name(services: Services, slack_id: str) -> str:
         return known.name
     try:
         answer = await ask(services.slack, "users.info", user=slack_id, include_locale=True)
-    except SlackRefused:
+    except SlackRefused as refused:
+        _must_be_let_in(refused)
         return slack_id
     profile = profile_of(answer["user"], services.desk.team_id)
     async with services.transaction() as tx:
@@ -134,7 +144,8 @@ async def _name(services: Services, slack_id: str) -> str:
 async def _file(services: Services, file_id: str) -> File:
     try:
         answer = await ask(services.slack, "files.info", file=file_id)
-    except SlackRefused:
+    except SlackRefused as refused:
+        _must_be_let_in(refused)
         return File(id=file_id)
     return file_of(answer["file"])
 

@@ -626,6 +626,23 @@ async def test_a_revoked_token_pauses_everything_and_one_call_finds_out_when_it_
     assert posted_once(office)
 
 
+async def test_names_and_files_are_asked_for_again_after_a_revoked_token(office: Office) -> None:
+    """What Slack does not tell a desk that is locked out is not unknown for good."""
+    world = office.world
+    root = await opened(office)
+    token, office.sandbox.slack.bot_token = office.sandbox.slack.bot_token, "xoxb-another"
+    asks = f"Ask {world.ben.mention} about this"
+    await world.ada.post(world.help, asks, thread_ts=root.ts, files=[("trace.log", "text/plain", b"x")])
+    await until(lambda: office.sql.fetchval("select refusals from threadesk.lanes where lane = 'slack'"))
+    office.sandbox.slack.bot_token = token
+    await an_hour_passes(office)
+    await office.at_rest()
+    message = (await office.ticket())["conversation_history"]["messages"][1]
+    assert message["content"] == f"Ask @{world.ben.name} about this"
+    assert [file["name"] for file in message["attachments"]] == ["trace.log"]
+    assert posted_once(office)
+
+
 async def test_a_private_answer_outlasts_a_revoked_token(office: Office) -> None:
     world = office.world
     root = await opened(office)

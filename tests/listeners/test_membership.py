@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from storage import notices
 from tests.conftest import Office, World, open_office
 from tests.listeners.slack_side import send_event
 
@@ -68,6 +69,20 @@ async def test_a_triage_channel_that_is_made_public_is_suspended_at_once(office:
     assert await send_event(office, message | {"user": office.world.grace.id, "ts": "1723680078.026719"}) == 200
     assert await suspended(office) == "it is public"
     await office.at_rest()
+
+
+async def test_what_is_for_agents_is_not_said_where_others_read_by_now(office: Office) -> None:
+    """What could not be shown of a ticket names it; that is said when the channel is public, or the customers', too."""
+    world, services = office.world, office.running.services
+    await opened(office)
+    await office.sql.execute("update threadesk.channels set suspended = 'it is public' where role = 'triage'")
+    for channel in (world.triage, world.help):
+        before = len(channel.posts)
+        async with services.transaction() as tx:
+            await notices.add(tx, f"parked:{channel.id}", "channel", {"text": "#1 (SECRET)"}, channel=channel.id)
+        await office.at_rest()
+        assert len(channel.posts) == before
+    assert await office.sql.fetch("select distinct refused from threadesk.notices") == [("suspended",)]
 
 
 async def test_a_join_that_is_told_again_after_the_person_has_left_makes_nobody_an_agent(office: Office) -> None:

@@ -412,6 +412,19 @@ async def test_pauses_and_openings_cost_the_same_for_any_backlog(database: Datab
     assert max(measured.blocks) <= 20
 
 
+async def test_updates_that_were_limited_together_are_delayed_once(database: Database, sql: asyncpg.Connection) -> None:
+    await marked(sql, "C-HELP")
+    await sql.execute("update threadesk.to_show set update_at = due_at")
+    async with database.transaction(NOW) as tx:
+        for seconds in (30, 30, 20, 40):
+            await showing.pause(tx, showing.UPDATES, seconds)
+            await showing.delay_updates(tx, seconds)
+        head = await showing.head(tx, "C-HELP")
+    assert isinstance(head, Mark)
+    assert head.update_at is not None
+    assert 40 <= (head.update_at - NOW).total_seconds() < 50
+
+
 async def test_what_is_marked_in_a_suspended_channel_waits(database: Database, sql: asyncpg.Connection) -> None:
     await marked(sql, "C-TRIAGE")
     async with database.transaction(NOW) as tx:
