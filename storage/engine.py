@@ -26,9 +26,10 @@ CHANNEL = "threadesk"
 #: Finding the parameters in a statement and naming it for SQLAlchemy's cache costs a quarter of its time: done once.
 _statement = functools.lru_cache(maxsize=1024)(text)
 
-#: SQLSTATE classes of a server that cannot serve now: no connection, out of resources, an operator's or a system's
-#: doing. https://www.postgresql.org/docs/current/errcodes-appendix.html
-AWAY = ("08", "53", "57", "58")
+#: SQLSTATE classes of a server that cannot serve now: no connection, rolled back for another transaction's sake (a
+#: deadlock), out of resources, an operator's or a system's doing. Tried again it may well go through.
+#: https://www.postgresql.org/docs/current/errcodes-appendix.html
+AWAY = ("08", "40", "53", "57", "58")
 
 
 #: Tells the trigger who makes the changes that follow in the same transaction, and when.

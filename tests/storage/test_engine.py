@@ -52,3 +52,9 @@ async def test_a_connection_lost_during_the_commit_leaves_open_what_was_done(
     with pytest.raises(CommitUnclear):
         async with database.transaction(NOW) as tx:
             await tx.run("insert into doomed default values")
+
+
+async def test_what_postgresql_rolls_back_for_another_transaction_may_be_tried_again(database: Database) -> None:
+    with pytest.raises(DatabaseAway, match="deadlock detected"):
+        async with database.transaction(NOW) as tx:
+            await tx.run("do $$ begin raise exception using errcode = '40P01', message = 'deadlock detected'; end $$")
