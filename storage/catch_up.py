@@ -237,8 +237,8 @@ async def threads(tx: Transaction, channel: str, oldest: str) -> dict[str, Threa
     """
     found = await tx.run(
         """
-        select replies.thread_ts, max(ts) as latest_reply, (count(*) + greatest(0, coalesce(
-          max(r.reply_count) - count(*) filter (where ts <= r.latest_reply), 0)))::integer as reply_count
+        select replies.thread_ts, max(ts) as latest_reply,
+          (count(*) + coalesce(max(r.ignored), 0))::integer as reply_count
         from (
           select thread_ts, ts from threadesk.messages where channel = :channel and ts >= :oldest and not deleted
           union all
@@ -270,18 +270,37 @@ async def read_threads(tx: Transaction, channel: str, roots: Iterable[str]) -> d
     return {row.thread_ts: Thread(row.latest_reply, row.reply_count) for row in found}
 
 
-async def remember_threads(tx: Transaction, channel: str, read: Mapping[str, Thread]) -> None:
+async def remember_threads(
+    tx: Transaction, channel: str, read: Mapping[str, Thread], replies: Iterable[tuple[str, str]]
+) -> None:
+    """Threads that were read, with all that Slack showed in them: (root, ts of a reply)."""
+    shown = list(replies)
     await tx.run(
         """
-        insert into threadesk.read_threads (channel, thread_ts, latest_reply, reply_count)
-        select :channel, * from unnest(cast(:roots as text[]), cast(:latest as text[]), cast(:counts as integer[]))
-        on conflict (channel, thread_ts) do update
-          set latest_reply = excluded.latest_reply, reply_count = excluded.reply_count
+        with shown as (
+          select * from unnest(cast(:shown_in as text[]), cast(:shown as text[])) as s (thread_ts, ts)
+        ), ignored as (
+          select thread_ts, count(*)::integer as number from shown s
+          where not exists (select from threadesk.messages where channel = :channel and ts = s.ts)
+            and not exists (select from threadesk.early where channel = :channel and ts = s.ts)
+            and not exists (select from threadesk.posted where channel = :channel and ts = s.ts)
+            and not exists (select from threadesk.notices where channel = :channel and ts = s.ts)
+          group by thread_ts
+        )
+        insert into threadesk.read_threads (channel, thread_ts, latest_reply, reply_count, ignored)
+        select :channel, r.*, coalesce(i.number, 0)
+        from unnest(cast(:roots as text[]), cast(:latest as text[]), cast(:counts as integer[]))
+          as r (thread_ts, latest_reply, reply_count)
+        left join ignored i using (thread_ts)
+        on conflict (channel, thread_ts) do update set
+          latest_reply = excluded.latest_reply, reply_count = excluded.reply_count, ignored = excluded.ignored
         """,
         channel=channel,
         roots=list(read),
         latest=[one.latest_reply for one in read.values()],
         counts=[one.reply_count for one in read.values()],
+        shown_in=[root for root, _ in shown],
+        shown=[ts for _, ts in shown],
     )
 
 

@@ -209,7 +209,8 @@ class CatchUp:
                 just_before = history.moment(failed[0].ts) - dt.timedelta(microseconds=1)
                 await catch_up.release(tx, lease, read_to=just_before, rest=FAILED_SECONDS)
             else:
-                await catch_up.remember_threads(tx, read.channel, reading.settled(read))
+                settled = reading.settled(read)
+                await catch_up.remember_threads(tx, read.channel, settled, reading.replies(read, settled))
                 await catch_up.release(tx, lease, read_to=read_to)
 
     async def _look(self, lease: Lease, conversation: Conversation, report: Report, read_to: str) -> Read:

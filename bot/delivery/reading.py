@@ -98,6 +98,15 @@ def settled(read: Read) -> dict[str, Thread]:
     }
 
 
+def replies(read: Read, roots: Collection[str]) -> list[tuple[str, str]]:
+    """What Slack has shown in threads: (root, ts)."""
+    return [
+        (root, ts)
+        for ts, message in read.messages.items()
+        if (root := message.get("thread_ts", ts)) != ts and root in roots
+    ]
+
+
 def unknown(read: Read) -> dict[str, Event]:
     """Messages that the desk does not know, by ts. At the top of a triage channel only commands matter.
 

@@ -23,9 +23,11 @@ def upgrade() -> None:
       thread_ts text not null,
       latest_reply text not null,
       reply_count integer not null,
+      ignored integer not null,
       primary key (channel, thread_ts)
     );
     comment on table threadesk.read_threads is 'what Slack said of a thread when it was last read: until then, no need';
+    comment on column threadesk.read_threads.ignored is 'replies that the desk does not keep: those of bots, commands';
 
     alter table threadesk.messages add column thread_ts text;
     comment on column threadesk.messages.thread_ts is 'the root''s ts, a root''s own; null: not known, or not Slack';

@@ -63,6 +63,7 @@ def table(report: Report) -> str:
         "out of order": len(found.out_of_order),
         "in sight of whom it should not be": len(found.in_sight),
         "wrong otherwise": len(found.wrong),
+        "changes in quiet threads, not read": found.unread,
         "seconds": round(report.seconds),
     }
     lines = [f"{name:<36} {figure:>8}" for name, figure in figures.items()]

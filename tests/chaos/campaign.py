@@ -28,8 +28,8 @@ MANIFEST = Path(__file__).parent.parent.parent / "manifest.yml"
 
 Transport = Literal["http", "socket"]
 
-#: Slack's retries after one and five minutes come after 2 and 10 s.
-SPEED = 30.0
+#: Slack's retries after one and five minutes come after 1.2 and 6 s.
+SPEED = 50.0
 CALL_SECONDS = 1.0
 WEATHER = Weather(
     http_500=0.008,
@@ -103,7 +103,7 @@ class Report:
         return self.complete and not self.findings.all
 
     def as_json(self) -> dict[str, Any]:
-        kinds = {kind: len(sentences) for kind, sentences in vars(self.findings).items()}
+        kinds = {kind: len(sentences) for kind, sentences in self.findings.kinds.items()}
         return asdict(self) | kinds | {"findings": asdict(self.findings)}
 
 
@@ -239,8 +239,9 @@ class Campaign:
         report.deliveries = len(sandbox.deliveries)
         report.given_up = sum(one.retry == len(RETRY_AFTER) and not one.acknowledged for one in sandbox.deliveries)
         found = await check(self._town, sql)
-        for kind, sentences in vars(found).items():
+        for kind, sentences in found.kinds.items():
             getattr(report.findings, kind).extend(sentences)
+        report.findings.unread = found.unread
         await sql.close()
         return report
 

@@ -32,10 +32,16 @@ class Findings:
     out_of_order: list[str] = field(default_factory=list)
     in_sight: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    #: Edits and deletions in threads where nothing else was missed: these are not read, and no promise is broken.
+    unread: int = 0
+
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        return {kind: found for kind, found in vars(self).items() if isinstance(found, list)}
 
     @property
     def all(self) -> list[str]:
-        return [sentence for kind in vars(self).values() for sentence in kind]
+        return [sentence for kind in self.kinds.values() for sentence in kind]
 
 
 async def check(town: Town, sql: asyncpg.Connection) -> Findings:
@@ -43,7 +49,9 @@ async def check(town: Town, sql: asyncpg.Connection) -> Findings:
     findings = Findings()
     tables = await _Tables.read(sql)
     slack = _Slack(town)
-    _tickets(town, tables, findings)
+    heard = _heard(town)
+    findings.unread = _leave_unread(town, tables, heard)
+    _tickets(town, tables, heard, findings)
     _posts(town, tables, slack, findings)
     _mirrors(town, tables, slack, findings)
     _secrets(town, tables, slack, findings)
@@ -137,18 +145,39 @@ class _Slack:
         return found
 
 
-def _tickets(town: Town, tables: _Tables, findings: Findings) -> None:
+Heard = Mapping[tuple[str, str], set[str]]
+DELETED = ""
+
+
+def _leave_unread(town: Town, tables: _Tables, heard: Heard) -> int:
+    """Takes back in the model what was changed in a thread, never told, and not read back; how often that was."""
+    taken_back = 0
+    for said in town.said:
+        if said.message is None or not said.is_slacks or said.how == "request":
+            continue
+        told = heard.get((said.message.channel.id, said.message.ts), set())
+        key = str(message_id(town.sandbox.team.id, said.message.channel.id, said.message.ts))
+        for _, _, entry in tables.by_id[key]:
+            if said.deleted and DELETED not in told and "deleted_at" not in entry:
+                said.deleted = False
+                taken_back += 1
+            while entry["content"] in said.versions[:-1] and said.versions[-1] not in told and not said.deleted:
+                said.versions.pop()
+                taken_back += 1
+    return taken_back
+
+
+def _tickets(town: Town, tables: _Tables, heard: Heard, findings: Findings) -> None:
     known = sum(tables.of(said) is not None for said in town.requests)
     _count(len(tables.tickets), known, "a ticket", findings.doubled_in_tables, findings.lost)
-    heard = _heard(town)
     for said in town.said:
         ticket, root = tables.of(said), said.request.message
         if ticket is None:
             # What has opened it may have been deleted before anybody heard of it.
-            if not said.request.deleted or (root and heard[root.channel.id, root.ts]):
+            if not said.request.deleted or (root and heard.get((root.channel.id, root.ts))):
                 findings.lost.append(f"{said.word}: its ticket")
         else:
-            told = heard[said.message.channel.id, said.message.ts] if said.message else set()
+            told = heard.get((said.message.channel.id, said.message.ts), set()) if said.message else set()
             _entry(town, tables, said, told, ticket, findings)
     for row in tables.tickets:
         times = [one["created_at"] for one in row["conversation_history"]["messages"]]
@@ -183,14 +212,19 @@ def _entry(town: Town, tables: _Tables, said: Said, heard: set[str], ticket: Row
             findings.wrong.append(f"{what}: deleted is not {said.deleted}")
 
 
-def _heard(town: Town) -> dict[tuple[str, str], set[str]]:
-    """The words of each of Slack's messages (channel, ts) that an event told and the desk acknowledged."""
+def _heard(town: Town) -> Heard:
+    """The words of each of Slack's messages (channel, ts) that an event told and the desk acknowledged.
+
+    DELETED for its deletion.
+    """
     heard: dict[tuple[str, str], set[str]] = defaultdict(set)
     for delivery in town.sandbox.deliveries:
         if delivery.kind == "event" and delivery.acknowledged and delivery.type == "message":
             event = delivery.payload["event"]
             message = event.get("message", event)
-            heard[event["channel"], message["ts"]].add(str(message.get("text")))
+            gone = "deleted_ts" in event or message.get("subtype") == "tombstone"
+            words = DELETED if gone else str(message.get("text"))
+            heard[event["channel"], event.get("deleted_ts", message["ts"])].add(words)
     return heard
 
 

@@ -158,10 +158,17 @@ async def test_what_was_missed_in_a_thread_whose_newest_reply_was_heard_is_read_
     assert (await read(office)).messages == 1
     assert await office.said() == ["The export fails", "Missed", "Heard"]
     since = len(office.sandbox.calls)
-    await world.ada.post(world.help, "Heard too", thread_ts=root.ts)
+    gone = await world.ada.post(world.help, "Heard too", thread_ts=root.ts)
     await office.at_rest()
     assert (await read(office)).messages == 0
     assert REPLIES not in dict(calls(office, since)), "as many replies are known as Slack has"
+    async with lost(office):
+        await world.ada.post(world.help, "Missed too", thread_ts=root.ts)
+    await world.ada.delete(gone)
+    await world.ada.post(world.help, "Heard last", thread_ts=root.ts)
+    await office.at_rest()
+    assert (await read(office)).messages == 1
+    assert (await office.said())[2:] == ["Heard", "", "Missed too", "Heard last"]
 
 
 async def test_a_channel_that_was_read_is_not_read_again_within_the_hour(office: Office) -> None:
