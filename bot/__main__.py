@@ -157,8 +157,10 @@ async def doctor(*, json: bool = False) -> None:
 @app.command
 async def demo() -> None:
     """Play a support case in a sandbox workspace against the real desk, and show what everybody sees."""
+    from bot import logs
     from bot.demo import play
 
+    logs.set_up("WARNING")
     sys.exit(await play())
 
 

@@ -484,6 +484,24 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
     )
 
 
+async def fate(tx: Transaction, ticket_id: UUID, message_id: UUID) -> Literal["sent", "waiting", "unsent"]:
+    """What became of a message for the customer that is in the conversation; what is just on its way counts as sent."""
+    found = await tx.run(
+        """
+        select case when p.ts is not null then 'sent' when p.refused is not null then 'unsent'
+          when l.closed_since is not null then 'waiting' else 'sent' end
+        from threadesk.desk_tickets d
+        left join threadesk.posted p on p.ticket_id = d.ticket_id and p.side = 'customer' and p.slot = :slot
+        left join threadesk.lanes l on l.lane = d.channel
+        where d.ticket_id = :id
+        """,
+        id=ticket_id,
+        slot=f"message:{message_id}",
+    )
+    became: Literal["sent", "waiting", "unsent"] = found.scalar_one()
+    return became
+
+
 async def begin_post(
     tx: Transaction, ticket_id: UUID, side: Side, slot: str, channel: str, thread_ts: str | None, *, settle: float
 ) -> tuple[UUID, Attempts | None]:

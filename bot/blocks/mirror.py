@@ -100,6 +100,10 @@ def _became(view: HeldReply) -> str:
             return f"⏳ {reply} · goes to the customer at {date(view.due_at, '{time_secs}')}"
         case "sent":
             return f"📤 {reply} · sent to the customer"
+        case "waiting":
+            return f"⏸️ {reply} · waits: Slack does not let me write to the customer just now"
+        case "unsent":
+            return f"⚠️ {reply} · did not reach the customer"
         case "undone":
             return f"↩️ {reply} · undone, the customer did not get it"
         case "noted":

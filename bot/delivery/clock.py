@@ -67,11 +67,12 @@ class Clock:
 
     async def _purge(self) -> None:
         """Once an hour, in small transactions: each replica does so, and none waits for another."""
-        if self._services.now() < self._purge_at:
+        now = self._services.now()
+        if now < self._purge_at:
             return
         async with self._services.transaction() as tx:
             purged = await purging.purge(tx)
         if max(purged.values()) < purging.BATCH:
-            self._purge_at = self._services.now() + PURGE_EVERY
+            self._purge_at = now + PURGE_EVERY
         if any(purged.values()):
             log.info("forgot what is long over", **purged)

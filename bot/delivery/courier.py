@@ -363,6 +363,9 @@ class Courier:
                     await conversation.begin_thread(tx, desk, mark.ticket_id, "customer", channel, ts)
                     await tickets.root_posted(tx, mark.ticket_id, channel, ts)
                     await showing.mark(tx, mark.ticket_id)
+                case "post", slot if mark.side == "customer" and slot.startswith("message:"):
+                    # Triage shows what has become of a reply.
+                    await showing.mark(tx, mark.ticket_id)
                 case _:
                     pass
             await showing.go_on(tx, mark, updated=step.act != "post")
@@ -419,6 +422,7 @@ class Courier:
                     await showing.record(tx, posted_id, step.channel, step.posted.ts, step.shows, step.version)
                 else:
                     await showing.refuse(tx, posted_id, error)
+                    await showing.mark(tx, mark.ticket_id)
                 await self._say_parked(tx, mark, step, f"parked:{posted_id}", error)
             await showing.release(tx, lease, rest=0)
 
@@ -438,6 +442,8 @@ class Courier:
         if error not in CHANNEL_CLOSED:
             return False
         if await showing.close(tx, lease.lane, error, **rest):
+            if mark is not None:
+                await showing.mark(tx, mark.ticket_id)
             said = mirror.closed(views.Closed(lease.lane, await self._person(tx, lease, mark), error))
             if not await self._tell_agents(tx, lease.lane, "closed", said):
                 log.error("Slack refuses a channel, and there is none to tell it in", channel=lease.lane, error=error)

@@ -303,7 +303,7 @@ async def _held(view: _View, one: replies.Reply) -> Message:
             author=_name(author),
             words=text.unpinged(one.words, names),
             due_at=one.due_at,
-            state=one.state,
+            state=await showing.fate(view.tx, view.ticket.id, one.id) if one.state == "sent" else one.state,
         )
     )
 

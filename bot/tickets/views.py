@@ -103,13 +103,16 @@ class NoteMirror:
 
 @dataclass(frozen=True, slots=True)
 class HeldReply:
-    """A reply from triage, from when it is held until long after it was sent."""
+    """A reply from triage, from when it is held until long after it was sent.
+
+    `waiting`: it is due, and Slack does not take it for now; `unsent`: it never reaches the customer.
+    """
 
     id: str
     author: str
     words: str
     due_at: dt.datetime
-    state: Literal["held", "sent", "undone", "noted"]
+    state: Literal["held", "sent", "undone", "noted", "waiting", "unsent"]
 
 
 @dataclass(frozen=True, slots=True)

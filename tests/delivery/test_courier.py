@@ -395,6 +395,10 @@ async def test_a_closed_channel_holds_nobody_else_up_and_is_taken_up_again(offic
     assert (await office.ticket())["status"] == "pending"
     assert len(office.thread(root)) == 1
 
+    async def reply_is_said_to(become: str) -> bool:
+        return any("Reply by Linus Pauling" in one and become in one for one in office.thread(office.card()))
+
+    await until(lambda: reply_is_said_to("waits: Slack does not let me write"))
     if how == "archived":
         world.help.archived = False
         await a_minute_passes(office)
@@ -407,6 +411,7 @@ async def test_a_closed_channel_holds_nobody_else_up_and_is_taken_up_again(offic
     ]
     assert office.thread(root)[1] == "Are you still there?"
     assert "Pending" in office.thread(root)[0]
+    assert await reply_is_said_to("sent to the customer")
     assert posted_once(office)
 
 
