@@ -31,6 +31,7 @@ class Conversation:
     """A conversation that is read back. `triage_channel`: where what was missed in it is said; None: nowhere.
 
     `oldest`: the Slack ts from which on a message may matter; `since`: from which on one at top level may be new.
+    `read_to`: up to when it was read last, if ever.
     """
 
     channel: str
@@ -38,6 +39,7 @@ class Conversation:
     triage_channel: str | None
     oldest: str
     since: str
+    read_to: dt.datetime | None
 
 
 async def begin(tx: Transaction) -> None:
@@ -82,7 +84,8 @@ async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conver
         )
         select c.channel, c.kind, c.triage_channel,
           cast(greatest(c.bound, least(c.root, extract(epoch from r.read_to))) as text) as oldest,
-          coalesce(cast(extract(epoch from r.read_to - cast(:clocks as interval)) as text), '') as since
+          coalesce(cast(extract(epoch from r.read_to - cast(:clocks as interval)) as text), '') as since,
+          r.read_to
         from conversations c left join threadesk.readings r using (channel)
         where c.root is not null or r.read_to is not null
         order by c.kind = 'triage', c.kind = 'direct', c.channel

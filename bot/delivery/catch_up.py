@@ -225,7 +225,8 @@ class CatchUp:
         async with self._services.transaction() as tx:
             before = await catch_up.read_threads(tx, channel, read.threads)
             of_tickets = await catch_up.ticket_threads(tx, channel, list(read.threads))
-        for root in reading.moved(read, in_threads, before, of_tickets):
+        after_gap = conversation.read_to is None or conversation.read_to < self._missed
+        for root in reading.moved(read, in_threads, before, of_tickets, after_gap=after_gap):
             await self._read_thread(lease, report, read, root)
         for root in reading.vanished(read):
             await self._read_thread(lease, report, read, root)

@@ -65,13 +65,21 @@ class Read:
 
 
 def moved(
-    read: Read, known: Mapping[str, Thread], before: Mapping[str, Thread], of_tickets: Collection[str]
+    read: Read,
+    known: Mapping[str, Thread],
+    before: Mapping[str, Thread],
+    of_tickets: Collection[str],
+    *,
+    after_gap: bool,
 ) -> list[str]:
     """The roots of threads in which something may have happened that the desk does not know of, oldest first.
 
     `known`: what the desk knows to be there; `before`: what Slack said when they were last read. More replies than are
     known may be those of bots, which the desk does not keep, but also one that was missed before the newest. In a
     triage channel only the threads of cards matter.
+
+    `after_gap`: events may have been lost, and what is known can look right all the same, with one reply missed and the
+    deletion of another.
     """
     return [
         root
@@ -79,7 +87,7 @@ def moved(
         if thread != before.get(root)
         and (read.conversation.kind != "triage" or root in of_tickets)
         # The newest may be known, and one before it not.
-        and thread != known.get(root)
+        and (after_gap or thread != known.get(root))
     ]
 
 
