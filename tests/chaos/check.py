@@ -174,7 +174,8 @@ def _tickets(town: Town, tables: _Tables, heard: Heard, findings: Findings) -> N
         ticket, root = tables.of(said), said.request.message
         if ticket is None:
             # What has opened it may have been deleted before anybody heard of it.
-            if not said.request.deleted or (root and heard.get((root.channel.id, root.ts))):
+            told_of = heard.get((root.channel.id, root.ts), set()) if root else set()
+            if not said.request.deleted or said.request.versions[0] in told_of:
                 findings.lost.append(f"{said.word}: its ticket")
         else:
             told = heard.get((said.message.channel.id, said.message.ts), set()) if said.message else set()
@@ -197,7 +198,7 @@ def _entry(town: Town, tables: _Tables, said: Said, heard: set[str], ticket: Row
     else:
         entries = tables.by_words[said.versions[-1]]
     # What is deleted before anybody hears of it cannot be read back.
-    certain = said.sure and (not said.deleted or bool(heard))
+    certain = said.sure and (not said.deleted or said.versions[0] in heard)
     wanted = 1 if certain else min(1, len(entries))
     what = f"{said.word} ({said.how})"
     _count(len(entries), wanted, what, findings.doubled_in_tables, findings.lost)
