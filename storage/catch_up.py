@@ -94,7 +94,7 @@ async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conver
         reopening=reopening,
         clocks=CLOCKS,
     )
-    return [Conversation(**row._mapping) for row in found]
+    return [Conversation(**row) for row in found]
 
 
 async def seconds_to_next(tx: Transaction, *, before: dt.datetime, every: dt.timedelta) -> float | None:
@@ -126,25 +126,26 @@ async def claim(tx: Transaction, lease: Lease, *, before: dt.datetime, seconds: 
         """
         update threadesk.readings set lease = :lease, leased_until = clock_timestamp() + make_interval(secs => :seconds)
         where channel = :channel and read_to < :before and (leased_until <= clock_timestamp() or lease = :lease)
+        returning 1
         """,
         lease=lease.reader,
         channel=lease.channel,
         before=before,
         seconds=seconds,
     )
-    return bool(claimed.rowcount)
+    return bool(claimed)
 
 
 async def renew(tx: Transaction, lease: Lease, *, seconds: float) -> bool:
     """False when the lease had been lost to another reader."""
     done = await tx.run(
         "update threadesk.readings set leased_until = clock_timestamp() + make_interval(secs => :seconds)"
-        " where channel = :channel and lease = :lease",
+        " where channel = :channel and lease = :lease returning 1",
         channel=lease.channel,
         lease=lease.reader,
         seconds=seconds,
     )
-    return bool(done.rowcount)
+    return bool(done)
 
 
 async def release(tx: Transaction, lease: Lease, *, read_to: dt.datetime | None = None, rest: float = 0) -> None:
@@ -192,7 +193,7 @@ async def known(tx: Transaction, channel: str, oldest: str) -> dict[str, Known]:
         channel=channel,
         oldest=oldest,
     )
-    return {row.ts: Known(**row._mapping) for row in found}
+    return {row.ts: Known(**row) for row in found}
 
 
 async def recorded(tx: Transaction, channel: str, stamps: Iterable[str]) -> set[str]:

@@ -29,7 +29,7 @@ CHANNEL = "c.id, c.name, c.role, c.mode, c.triage_channel, c.suspended"
 
 async def find(tx: Transaction, channel: str) -> Channel | None:
     row = (await tx.run(f"select {CHANNEL} from threadesk.channels c where c.id = :id", id=channel)).one_or_none()
-    return Channel(**row._mapping) if row else None
+    return Channel(**row) if row else None
 
 
 async def served(tx: Transaction, role: Role) -> list[Channel]:
@@ -37,7 +37,7 @@ async def served(tx: Transaction, role: Role) -> list[Channel]:
         f"select {CHANNEL} from threadesk.channels c where c.role = :role order by c.chosen_at, c.id",
         role=role,
     )
-    return [Channel(**row._mapping) for row in found]
+    return [Channel(**row) for row in found]
 
 
 async def default_triage(tx: Transaction) -> Channel | None:
@@ -82,14 +82,14 @@ async def serve_again(tx: Transaction, channel: str, name: str, triage_channel: 
     chosen = await tx.run(
         """
         insert into threadesk.channels (id, name, role, triage_channel, chosen_at)
-        values (:id, :name, 'support', :triage, :since) on conflict (id) do nothing
+        values (:id, :name, 'support', :triage, :since) on conflict (id) do nothing returning 1
         """,
         id=channel,
         name=name,
         triage=triage_channel,
         since=since,
     )
-    return bool(chosen.rowcount)
+    return bool(chosen)
 
 
 async def lock_triage(tx: Transaction, channel: str) -> Channel | None:
@@ -99,7 +99,7 @@ async def lock_triage(tx: Transaction, channel: str) -> Channel | None:
         id=channel,
     )
     row = found.one_or_none()
-    return Channel(**row._mapping) if row else None
+    return Channel(**row) if row else None
 
 
 async def suspend(tx: Transaction, channel: str, why: str) -> None:

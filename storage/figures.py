@@ -92,7 +92,7 @@ async def backlog(tx: Transaction, triage: Sequence[str], at: dt.datetime) -> li
         triage=list(triage),
         at=at,
     )
-    return [Backlog(**row._mapping) for row in found]
+    return [Backlog(**row) for row in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ async def first_responses(tx: Transaction, triage: Sequence[str], start: dt.date
         start=start,
         end=end,
     )
-    return Spread(**found.one()._mapping)
+    return Spread(**found.one())
 
 
 async def resolutions(tx: Transaction, triage: Sequence[str], start: dt.datetime, end: dt.datetime) -> Spread:
@@ -162,7 +162,7 @@ async def resolutions(tx: Transaction, triage: Sequence[str], start: dt.datetime
         start=start,
         end=end,
     )
-    return Spread(**found.one()._mapping)
+    return Spread(**found.one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +316,7 @@ async def agents(tx: Transaction, triage: Sequence[str], start: dt.datetime, end
         start=start,
         end=end,
     )
-    return [AgentFigures(**row._mapping) for row in found]
+    return [AgentFigures(**row) for row in found]
 
 
 @dataclass(frozen=True, slots=True)

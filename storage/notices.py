@@ -73,7 +73,7 @@ async def add(
         message=json.dumps(message),
         now=tx.now,
     )
-    return bool(added.all())
+    return bool(added)
 
 
 async def is_to_be_sent(tx: Transaction, notice_id: UUID) -> bool:

@@ -80,7 +80,7 @@ async def lanes(tx: Transaction) -> list[Lane]:
         order by c.name nulls last, lane
         """
     )
-    return [Lane(**row._mapping) for row in found]
+    return [Lane(**row) for row in found]
 
 
 async def parked(tx: Transaction) -> list[Parked]:
@@ -99,7 +99,7 @@ async def parked(tx: Transaction) -> list[Parked]:
         order by lane, ticket, what, parked.id
         """
     )
-    return [Parked(**row._mapping) for row in found]
+    return [Parked(**row) for row in found]
 
 
 async def retry(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) -> Given:
@@ -110,6 +110,7 @@ async def retry(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) 
         """
         update threadesk.to_show set parked = null, failures = 0, attempts = 0, due_at = least(due_at, :now)
         where (lane = any(:lanes) or ticket_id = any(:ids)) and (parked is not null or due_at > :now)
+        returning 1
         """,
         **chosen,
     )
@@ -128,6 +129,7 @@ async def retry(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) 
         f"""
         update threadesk.notices set refused = null, failures = 0, attempts = 0, due_at = least(due_at, :now)
         where (lane = any(:lanes) or id = any(:ids)) and ({NOTICES_PARKED} or {WAITING} and due_at > :now)
+        returning 1
         """,
         **chosen,
     )
@@ -171,16 +173,16 @@ async def drop(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) -
     )
     messages = await tx.run(
         f"update threadesk.posted set refused = 'dropped'"
-        f" where (channel = any(:lanes) or id = any(:ids)) and {POSTED_PARKED}",
+        f" where (channel = any(:lanes) or id = any(:ids)) and {POSTED_PARKED} returning 1",
         **chosen,
     )
     noticed = await tx.run(
         f"update threadesk.notices set refused = 'dropped'"
-        f" where (lane = any(:lanes) or id = any(:ids)) and ({NOTICES_PARKED} or {WAITING})",
+        f" where (lane = any(:lanes) or id = any(:ids)) and ({NOTICES_PARKED} or {WAITING}) returning 1",
         **chosen,
     )
-    return Given(marks.scalar_one(), messages.rowcount, noticed.rowcount)
+    return Given(marks.scalar_one(), len(messages), len(noticed))
 
 
 def _given(marks: Any, messages: Any, noticed: Any) -> Given:
-    return Given(marks.rowcount, messages.scalars().one(), noticed.rowcount)
+    return Given(len(marks), messages.scalar_one(), len(noticed))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 from storage.engine import Transaction
@@ -44,7 +44,7 @@ class Profile:
 
 
 # A suspended triage channel makes nobody an agent, and only full members of the workspace can be agents.
-PERSON = """
+PERSON: LiteralString = """
   p.team_id, p.slack_id, p.user_id, p.kind, p.name, p.email, p.locale, p.picture, p.is_admin,
   p.known_at is not null as known,
   array(select m.channel from threadesk.triage_members m
@@ -53,8 +53,8 @@ PERSON = """
 """
 
 
-def _person(row: Any) -> Person:
-    values = dict(row._mapping)
+def person_of(row: Mapping[str, Any]) -> Person:
+    values = dict(row)
     return Person(**values | {"agent_of": frozenset(values["agent_of"])})
 
 
@@ -65,7 +65,7 @@ async def find(tx: Transaction, team_id: str, slack_id: str) -> Person | None:
         slack=slack_id,
     )
     row = found.one_or_none()
-    return _person(row) if row else None
+    return person_of(row) if row else None
 
 
 async def meet(tx: Transaction, team_id: str, slack_id: str) -> Person:
@@ -98,7 +98,7 @@ async def hold(tx: Transaction, person: Person) -> Person:
         team=person.team_id,
         slack=person.slack_id,
     )
-    return _person(found.one())
+    return person_of(found.one())
 
 
 async def with_user_ids(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID, Person]:
@@ -110,7 +110,7 @@ async def with_user_ids(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID,
         """,
         ids=list(user_ids),
     )
-    return {row.user_id: _person(row) for row in found}
+    return {row.user_id: person_of(row) for row in found}
 
 
 async def with_slack_ids(tx: Transaction, slack_ids: Iterable[str]) -> dict[str, Person]:
@@ -120,7 +120,7 @@ async def with_slack_ids(tx: Transaction, slack_ids: Iterable[str]) -> dict[str,
         " order by p.slack_id, p.known_at nulls last",
         ids=list(slack_ids),
     )
-    return {row.slack_id: _person(row) for row in found}
+    return {row.slack_id: person_of(row) for row in found}
 
 
 async def learn(tx: Transaction, profile: Profile) -> None:
@@ -302,7 +302,7 @@ async def unknown_on(tx: Transaction, ticket_id: UUID) -> list[Person]:
         """,
         id=ticket_id,
     )
-    return [_person(row) for row in found]
+    return [person_of(row) for row in found]
 
 
 async def unknown_among_agents(tx: Transaction) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ OVER: dict[str, LiteralString] = {
       delete from threadesk.acted where key in (
         select key from threadesk.acted where at < cast(:now as timestamptz) - interval '7 days'
           and key not like 'mention:%' order by at limit :batch for update skip locked)
+      returning 1
     """,
     "notices": """
       delete from threadesk.notices where id in (
@@ -24,16 +25,18 @@ OVER: dict[str, LiteralString] = {
           and (sent_at is not null or refused in ('suspended', 'dropped')
             or made_at < cast(:now as timestamptz) - interval '90 days')
         order by coalesce(sent_at, made_at) limit :batch for update skip locked)
+      returning 1
     """,
     "early": """
       delete from threadesk.early where (channel, ts, version) in (
         select channel, ts, version from threadesk.early
         where arrived_at < cast(:now as timestamptz) - interval '90 days'
         order by arrived_at limit :batch for update skip locked)
+      returning 1
     """,
 }
 
 
 async def purge(tx: Transaction, *, batch: int = BATCH) -> dict[str, int]:
     """Forgets so many rows of each kind at most; how many they were, by table."""
-    return {table: (await tx.run(statement, now=tx.now, batch=batch)).rowcount for table, statement in OVER.items()}
+    return {table: len(await tx.run(statement, now=tx.now, batch=batch)) for table, statement in OVER.items()}

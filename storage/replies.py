@@ -49,19 +49,19 @@ async def hold(tx: Transaction, reply: Reply) -> None:
 async def find(tx: Transaction, reply_id: UUID, *, lock: bool = False) -> Reply | None:
     locking: LiteralString = "for update" if lock else ""
     row = (await tx.run(f"{REPLY} where id = :id {locking}", id=reply_id)).one_or_none()
-    return Reply(**row._mapping) if row else None
+    return Reply(**row) if row else None
 
 
 async def held_for(tx: Transaction, ticket_id: UUID) -> list[Reply]:
     found = await tx.run(
         f"{REPLY} where ticket_id = :id and state = 'held' order by held_at, id for update", id=ticket_id
     )
-    return [Reply(**row._mapping) for row in found]
+    return [Reply(**row) for row in found]
 
 
 async def of_ticket(tx: Transaction, ticket_id: UUID) -> list[Reply]:
     found = await tx.run(f"{REPLY} where ticket_id = :id order by held_at, id", id=ticket_id)
-    return [Reply(**row._mapping) for row in found]
+    return [Reply(**row) for row in found]
 
 
 async def due(tx: Transaction) -> list[UUID]:

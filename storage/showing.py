@@ -112,13 +112,13 @@ async def release(tx: Transaction, lease: Lease, *, rest: float) -> bool:
         """
         update threadesk.lanes set lease = null, leased_until = '-infinity',
           free_at = greatest(free_at, clock_timestamp() + make_interval(secs => :rest))
-        where lane = :lane and lease = :lease
+        where lane = :lane and lease = :lease returning 1
         """,
         lane=lease.lane,
         lease=lease.id,
         rest=rest,
     )
-    return bool(done.rowcount)
+    return bool(done)
 
 
 async def renew(tx: Transaction, lease: Lease, *, seconds: float) -> bool:
@@ -126,13 +126,13 @@ async def renew(tx: Transaction, lease: Lease, *, seconds: float) -> bool:
     done = await tx.run(
         """
         update threadesk.lanes set leased_until = clock_timestamp() + make_interval(secs => :seconds)
-        where lane = :lane and lease = :lease
+        where lane = :lane and lease = :lease returning 1
         """,
         lane=lease.lane,
         lease=lease.id,
         seconds=seconds,
     )
-    return bool(done.rowcount)
+    return bool(done)
 
 
 async def holds(tx: Transaction, lease: Lease) -> bool:
@@ -296,7 +296,7 @@ async def head(tx: Transaction, lane: str) -> Mark | Notice | None:
     )
     mark, notice = marked.one_or_none(), noticed.one_or_none()
     if notice is not None and (mark is None or notice.due_at <= mark.due_at):
-        values = dict(notice._mapping)
+        values = dict(notice)
         del values["due_at"]
         return Notice(**values)
     if mark is None:
@@ -418,7 +418,7 @@ async def posted(tx: Transaction, ticket_id: UUID) -> dict[tuple[Side, str], Pos
         f"select {POSTED} from threadesk.posted where ticket_id = :id and slot not like 'message:%'",
         id=ticket_id,
     )
-    return {(row.side, row.slot): Posted(**row._mapping) for row in found}
+    return {(row.side, row.slot): Posted(**row) for row in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -626,7 +626,7 @@ async def to_be_noticed(tx: Transaction, ticket_id: UUID) -> list[Happening]:
         """,
         id=ticket_id,
     )
-    return [Happening(**row._mapping) for row in found]
+    return [Happening(**row) for row in found]
 
 
 async def pass_over(tx: Transaction, ticket_id: UUID, happening: int, channel: str) -> None:

@@ -121,8 +121,8 @@ TICKET: LiteralString = """
 FROM: LiteralString = "from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
 
 
-def ticket_of(row: Any) -> Ticket:
-    values = dict(row._mapping)
+def ticket_of(row: Mapping[str, Any]) -> Ticket:
+    values = dict(row)
     return Ticket(
         **values
         | {
@@ -167,13 +167,13 @@ async def claim_root(tx: Transaction, channel: str, thread_ts: str, ticket_id: U
     claimed = await tx.run(
         """
         insert into threadesk.threads (channel, thread_ts, ticket_id, side) values (:channel, :ts, :id, 'customer')
-        on conflict do nothing
+        on conflict do nothing returning 1
         """,
         channel=channel,
         ts=thread_ts,
         id=ticket_id,
     )
-    return bool(claimed.rowcount)
+    return bool(claimed)
 
 
 async def point_thread(tx: Transaction, channel: str, thread_ts: str, ticket_id: UUID, side: Side) -> None:
@@ -228,6 +228,15 @@ async def insert(tx: Transaction, new: NewTicket) -> int:
     return int(number.scalar_one())
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """`earliest`: its author has written nothing older on the ticket. `awaited`: something arrived before it that is
+    about it (`storage.early`)."""
+
+    earliest: bool
+    awaited: bool
+
+
 async def append(
     tx: Transaction,
     ticket_id: UUID,
@@ -237,8 +246,8 @@ async def append(
     *,
     status: Status | None = None,
     assigned_to: Sequence[UUID] | None = None,
-) -> bool:
-    """Adds a message to the conversation, with the status that it brings about; False when it is there already.
+) -> Appended | None:
+    """Adds a message to the conversation, with the status that it brings about; None when it is there already.
 
     Its author is the one who acts, as `role`, in this and what follows.
     """
@@ -264,8 +273,8 @@ async def append(
 
 async def append_note(
     tx: Transaction, ticket_id: UUID, note: Mapping[str, Any], origin: Origin, role: AuthorRole = "agent"
-) -> bool:
-    """Adds an internal note, whose author is the one who acts; False when it is there already."""
+) -> Appended | None:
+    """Adds an internal note, whose author is the one who acts; None when it is there already."""
     return await _append(
         tx,
         "note",
@@ -290,7 +299,7 @@ async def _append(
     origin: Origin,
     role: AuthorRole,
     **values: Any,
-) -> bool:
+) -> Appended | None:
     # The identity comes first: a message that is recorded already changes nothing, status included.
     done = await tx.run(
         f"""
@@ -303,6 +312,10 @@ async def _append(
           from acting on conflict do nothing returning 1
         )
         {update} where id = :id and exists (select from identity)
+        returning
+          not exists (select from threadesk.messages m where m.ticket_id = :id and m.kind = '{kind}'
+            and m.created_by = :author and (m.created_at, m.message_id) < (:at, :message_id)) as earliest,
+          exists (select from threadesk.early where channel = :channel and awaits = :ts) as awaited
         """,
         id=ticket_id,
         message_id=UUID(word["id"]),
@@ -321,7 +334,8 @@ async def _append(
         acting_now=tx.now.isoformat(),
         **values,
     )
-    return bool(done.rowcount)
+    row = done.one_or_none()
+    return Appended(**row) if row else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +365,7 @@ RECORDED: LiteralString = f"""
 
 
 def _recorded(row: Any) -> Recorded:
-    return Recorded(**dict(row._mapping) | {"word": word_of(row.word)})
+    return Recorded(**dict(row) | {"word": word_of(row.word)})
 
 
 async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
@@ -368,17 +382,22 @@ async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
     return _recorded(row) if row else None
 
 
-async def opening(tx: Transaction, ticket_id: UUID) -> Recorded | None:
-    """The requester's first message, whose words the title and description are; None where a form gave them."""
+async def opening(tx: Transaction, ticket_id: UUID, *, beside: UUID | None = None) -> Recorded | None:
+    """The requester's first message, whose words the title and description are; None where a form gave them.
+
+    `beside`: a message that is left out.
+    """
     found = await tx.run(
         f"""
         {RECORDED} and m.message_id = (
           select f.message_id from threadesk.messages f join threadesk.desk_tickets d using (ticket_id)
           where d.ticket_id = :id and f.kind = 'message' and f.created_by = d.requester and d.root_ts is not null
+            and f.message_id is distinct from cast(:beside as uuid)
             and not exists (select from threadesk.posted p where p.ticket_id = d.ticket_id and p.slot = 'root')
           order by f.created_at, f.message_id limit 1)
         """,
         id=ticket_id,
+        beside=beside,
     )
     row = found.one_or_none()
     return _recorded(row) if row else None
@@ -579,17 +598,25 @@ async def first_answer(
 
 async def serialise(tx: Transaction, *key: str) -> None:
     """Until this transaction ends, no other one with the same key goes on."""
-    await tx.run("select pg_advisory_xact_lock(hashtextextended(:key, 0))", key="\x1f".join(key))
+    await tx.run(f"select {TURN}", turn=turn(*key))
+
+
+#: Waits for the turn of what has the key `turn`.
+TURN: LiteralString = "pg_advisory_xact_lock(hashtextextended(:turn, 0))"
+
+
+def turn(*key: str) -> str:
+    return "\x1f".join(key)
 
 
 async def act_once(tx: Transaction, key: str) -> bool:
     """True the first time that this submission or command is carried out."""
     done = await tx.run(
-        "insert into threadesk.acted (key, at) values (:key, :now) on conflict do nothing",
+        "insert into threadesk.acted (key, at) values (:key, :now) on conflict do nothing returning 1",
         key=key,
         now=tx.now,
     )
-    return bool(done.rowcount)
+    return bool(done)
 
 
 async def newest_message(tx: Transaction, ticket_id: UUID) -> UUID | None:
@@ -626,7 +653,7 @@ async def newest_word(tx: Transaction, ticket_id: UUID) -> Newest | None:
         id=ticket_id,
     )
     row = found.one_or_none()
-    return Newest(**row._mapping) if row else None
+    return Newest(**row) if row else None
 
 
 async def waiting_since(tx: Transaction, ticket_id: UUID) -> dt.datetime | None:

@@ -44,4 +44,4 @@ async def figures(tx: Transaction) -> Waiting:
         """,
         now=tx.now,
     )
-    return Waiting(**found.one()._mapping)
+    return Waiting(**found.one())

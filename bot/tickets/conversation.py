@@ -12,10 +12,10 @@ from bot.tickets import history, lifecycle, text
 from bot.tickets.arrivals import ARRIVED, Arrived, File, MessageArrived, MessageDeleted, MessageEdited
 from bot.tickets.desk import Desk
 from bot.tickets.permissions import Relation, relation
-from storage import channels, early, people, tickets
+from storage import arrival, channels, early, people, tickets
 from storage.engine import Transaction
 from storage.people import Person
-from storage.tickets import AuthorRole, NewTicket, Origin, Side, Ticket
+from storage.tickets import Appended, AuthorRole, NewTicket, Origin, Side, Ticket
 
 
 async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
@@ -32,16 +32,18 @@ async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
 
 
 async def _message(tx: Transaction, desk: Desk, message: MessageArrived) -> None:
-    author = await people.meet(tx, message.team, message.author)
     root = message.thread_ts or message.ts
-    thread = await tickets.by_thread(tx, message.channel, root)
+    met = await arrival.meet(tx, (message.team, message.author), message.channel, root, message.ts)
+    author = met.author or await people.meet(tx, message.team, message.author)
+    thread = met.thread
     if thread is None:
         await _in_turn(tx, message.channel, root)
         thread = await tickets.by_thread(tx, message.channel, root)
-    await _in_turn(tx, message.channel, message.ts)
+        await _in_turn(tx, message.channel, message.ts)
     if thread is not None:
         ticket_id, side = thread
-        await _in_thread(tx, desk, message, author, ticket_id, side)
+        if not await _in_thread(tx, desk, message, author, ticket_id, side):
+            return
     elif message.direct:
         await _direct(tx, desk, message, author)
     else:
@@ -72,19 +74,23 @@ async def _catch_up(tx: Transaction, desk: Desk, channel: str, ts: str) -> None:
 
 async def _in_thread(
     tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket_id: UUID, side: Side
-) -> None:
-    ticket = await tickets.by_id(tx, ticket_id, lock=True)
-    if ticket is None:
-        return
-    author = await people.hold(tx, author)
+) -> bool:
+    """Whether something may have arrived before the message that is about it."""
+    held = await arrival.hold(tx, ticket_id, author)
+    if held is None:
+        return False
+    ticket, author = held
+    if side == "triage" and not _is_colleague(desk, author, ticket):
+        return False
     if side == "triage":
-        new = not _is_colleague(desk, author, ticket) or await _note(tx, desk, message, author, ticket)
+        new = await _note(tx, desk, message, author, ticket)
     elif relation(author, ticket) is Relation.AGENT:
         new = await _agent_wrote(tx, desk, message, author, ticket)
     else:
         new = await _customer_wrote(tx, desk, message, author, ticket)
-    if not new and message.edited is None:
+    if new is None and message.edited is None:
         await _begin_with_first_words(tx, message)
+    return new is None or new.awaited
 
 
 def _is_colleague(desk: Desk, author: Person, ticket: Ticket) -> bool:
@@ -110,8 +116,10 @@ async def _begin_with_first_words(tx: Transaction, message: MessageArrived) -> N
     await _replace(tx, one, before, after, source)
 
 
-async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> bool:
-    """False when it is there already."""
+async def _note(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket
+) -> Appended | None:
+    """None when it is there already."""
     content, source = await _words(tx, message.text, message.files)
     if message.edited:
         source["edited"] = message.edited
@@ -125,8 +133,10 @@ async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
     return await tickets.append_note(tx, ticket.id, note, origin)
 
 
-async def _agent_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> bool:
-    """False when it is there already."""
+async def _agent_wrote(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket
+) -> Appended | None:
+    """None when it is there already."""
     word, origin = await _word(tx, desk, message, author)
     opening = await tickets.opening(tx, ticket.id)
     if opening is not None and history.moment(message.ts) < opening.created_at:
@@ -158,8 +168,10 @@ async def _taken_by(
     return lifecycle.taken_by(ticket, agent)
 
 
-async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket) -> bool:
-    """False when it is there already."""
+async def _customer_wrote(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket
+) -> Appended | None:
+    """None when it is there already."""
     word, origin = await _word(tx, desk, message, author)
     thanks = text.is_bare_thanks(word["content"]) and not message.files
     if lifecycle.needs_follow_up(ticket, history.moment(message.ts), desk.reopening, bare_thanks=thanks):
@@ -169,12 +181,13 @@ async def _customer_wrote(tx: Transaction, desk: Desk, message: MessageArrived, 
         tx, ticket.id, history.moment(message.ts), "agent"
     )
     status = lifecycle.customer_wrote(ticket, bare_thanks=thanks, overtaken=overtaken)
-    opening = await tickets.opening(tx, ticket.id) if relation(author, ticket) is Relation.REQUESTER else None
     new = await tickets.append(tx, ticket.id, word, origin, "customer", status=status)
     if new and ticket.not_a_ticket and status != "closed":
         await tickets.mark_not_a_ticket(tx, ticket.id, value=False)
-    if new and opening is not None and history.moment(message.ts) < opening.created_at:
-        await _begin_with(tx, ticket, opening, word, history.moment(message.ts))
+    if new and new.earliest and relation(author, ticket) is Relation.REQUESTER:
+        later = await tickets.opening(tx, ticket.id, beside=UUID(word["id"]))
+        if later is not None and history.moment(message.ts) < later.created_at:
+            await _begin_with(tx, ticket, later, word, history.moment(message.ts))
     return new
 
 
@@ -198,21 +211,25 @@ async def _begin_with(
     )
 
 
-async def _follow_up(tx: Transaction, desk: Desk, message: MessageArrived, author: Person, first: Ticket) -> bool:
-    """False when it is there already."""
+async def _follow_up(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, first: Ticket
+) -> Appended | None:
+    """None when it is there already."""
     if await tickets.is_known(tx, message.channel, message.ts):
-        return False
-    opened = await _open(
+        return None
+    ticket_id = uuid4()
+    new = await _open(
         tx,
         desk,
         message,
         author,
         first.triage_channel,
         root=message.thread_ts or message.ts,
+        ticket_id=ticket_id,
         follows=first.id,
     )
-    await tickets.point_thread(tx, message.channel, message.thread_ts or message.ts, opened, "customer")
-    return True
+    await tickets.point_thread(tx, message.channel, message.thread_ts or message.ts, ticket_id, "customer")
+    return new
 
 
 async def _direct(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
@@ -277,13 +294,13 @@ async def _open(
     triage_channel: str | None,
     *,
     root: str,
-    ticket_id: UUID | None = None,
+    ticket_id: UUID,
     follows: UUID | None = None,
-) -> UUID:
+) -> Appended | None:
     author = await people.hold(tx, author)
     word, origin = await _word(tx, desk, message, author)
     new = NewTicket(
-        id=ticket_id or uuid4(),
+        id=ticket_id,
         title=text.title_from(word["content"], [file.name for file in message.files]),
         description=word["content"],
         status="new",
@@ -302,8 +319,7 @@ async def _open(
     )
     await tx.act_as(author.user_id, "customer")
     await tickets.insert(tx, new)
-    await tickets.append(tx, new.id, word, origin, "customer")
-    return new.id
+    return await tickets.append(tx, new.id, word, origin, "customer")
 
 
 async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrived, triage_channel: str | None) -> None:

@@ -8,11 +8,9 @@ import time
 from typing import Any, LiteralString
 
 import asyncpg
-from sqlalchemy import CursorResult
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import showing
-from storage.engine import Database, Transaction
+from storage.engine import Database, Rows, Transaction
 
 MARKED = (10, 1_000, 100_000)
 LANES = (1, 1_000)
@@ -24,16 +22,17 @@ NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
 class Measured(Transaction):
     """Notes how many blocks of PostgreSQL's buffers each of its statements touches."""
 
-    def __init__(self, connection: AsyncConnection, now: dt.datetime) -> None:
-        super().__init__(connection, now)
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__(tx._connection, tx.now)
         self.blocks: list[int] = []
 
-    async def run(self, sql: LiteralString, **values: Any) -> CursorResult[Any]:
-        async with self._connection.begin_nested() as nothing_done:
-            explained = await super().run(f"explain (analyze, buffers, format json) {sql}", **values)
-            plan = explained.scalar_one()[0]["Plan"]
-            self.blocks.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-            await nothing_done.rollback()
+    async def run(self, sql: LiteralString, **values: Any) -> Rows:
+        nothing_done = self._connection.transaction()
+        await nothing_done.start()
+        explained = await super().run(f"explain (analyze, buffers, format json) {sql}", **values)
+        await nothing_done.rollback()
+        plan = explained.scalar_one()[0]["Plan"]
+        self.blocks.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
         return await super().run(sql, **values)
 
 
@@ -92,8 +91,8 @@ async def _claim(database: Database) -> float:
 
 
 async def _blocks(database: Database) -> int:
-    async with database.connection() as connection, connection.begin():
-        measured = Measured(connection, NOW)
+    async with database.transaction(NOW) as tx:
+        measured = Measured(tx)
         (lease,) = await showing.take_lanes(measured, most=1, seconds=LEASE)
         await showing.head(measured, lease.lane)
     return sum(measured.blocks)

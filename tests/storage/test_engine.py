@@ -7,7 +7,6 @@ import traceback
 
 import asyncpg
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from storage.engine import CommitUnclear, Database, DatabaseAway
 
@@ -16,7 +15,7 @@ NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 
 async def test_an_error_does_not_quote_the_row_that_failed(database: Database) -> None:
     """https://www.postgresql.org/docs/current/error-message-reporting.html: DETAIL is "Failing row contains …"."""
-    with pytest.raises(IntegrityError, match="violates") as failed:
+    with pytest.raises(asyncpg.CheckViolationError, match="violates") as failed:
         async with database.transaction(NOW) as tx:
             await tx.run(
                 "insert into tickets (title, description, status, priority) values (:words, :words, 'odd', 'low')",

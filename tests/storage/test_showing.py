@@ -362,8 +362,8 @@ async def test_assignments_and_reopenings_are_to_be_noticed_once(database: Datab
 
 async def cost_of_a_claim(database: Database) -> list[int]:
     """Blocks touched to take a lane, to find the mark and the notice at its head, and to know when to come again."""
-    async with database.connection() as connection, connection.begin():
-        measured = Measured(connection, NOW + MINUTE)
+    async with database.transaction(NOW + MINUTE) as tx:
+        measured = Measured(tx)
         (lease,) = await showing.take_lanes(measured, most=1, seconds=LEASE)
         assert await showing.head(measured, lease.lane)
         await showing.seconds_to_next(measured)
@@ -402,8 +402,8 @@ async def test_pauses_and_openings_cost_the_same_for_any_backlog(database: Datab
     await sql.execute(
         "insert into threadesk.channels (id, name, role, suspended) values ('C-000000', 'triage', 'triage', 'public')"
     )
-    async with database.connection() as connection, connection.begin():
-        measured = Measured(connection, NOW)
+    async with database.transaction(NOW) as tx:
+        measured = Measured(tx)
         await showing.delay_updates(measured, 30)
         await channels.resume(measured, "C-000000")
         head = await showing.head(measured, "C-000000")
