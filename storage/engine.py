@@ -181,6 +181,9 @@ class Database:
 
     def __init__(self, url: str, *, connections: int = 10) -> None:
         self._url = url
+        # Whoever comes first is served first: in the pool's own queue a newcomer can take a connection from under the
+        # one that was woken for it, who then waits behind all others once more.
+        self._turn = asyncio.Semaphore(connections)
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self.connect,
@@ -207,6 +210,7 @@ class Database:
             stack.enter_context(_telling_unclear(lambda: committing))
             stack.enter_context(telling_away())
             async with asyncio.timeout(within) as limit:
+                await stack.enter_async_context(self._turn)
                 raw = await stack.enter_async_context(self._raw_connection())
             # To cancel a statement would mean to wait for a server that may not answer; a cut connection fails at once.
             cut = asyncio.get_running_loop().call_at(limit.when() or 0, raw.terminate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import traceback
 
@@ -57,3 +58,20 @@ async def test_what_postgresql_rolls_back_for_another_transaction_may_be_tried_a
     with pytest.raises(DatabaseAway, match="deadlock detected"):
         async with database.transaction(NOW) as tx:
             await tx.run("do $$ begin raise exception using errcode = '40P01', message = 'deadlock detected'; end $$")
+
+
+async def test_whoever_comes_first_gets_a_connection_first(database_url: str) -> None:
+    database, crowd, order = Database(database_url, connections=1), range(200), list[int]()
+
+    async def use(place: int) -> None:
+        async with database.transaction(NOW) as tx:
+            order.append(place)
+            await tx.run("select 1")
+
+    async with asyncio.TaskGroup() as group:
+        for place in crowd:
+            # Some come while a connection is being given back, before the one who waited for it has woken.
+            group.create_task(use(place))
+            await asyncio.sleep(0)
+    assert order == list(crowd)
+    await database.close()
