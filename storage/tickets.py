@@ -463,6 +463,20 @@ async def change(tx: Transaction, ticket_id: UUID, **columns: Any) -> None:
     await tx.run(f"update public.tickets set {assignments} where id = :id", id=ticket_id, **values)
 
 
+async def set_fields(tx: Transaction, ticket_id: UUID, given: Mapping[str, str], taken: Sequence[str]) -> None:
+    """Changes the custom fields that are named, in the database: the numbers of other programs' keep every digit."""
+    await tx.run(
+        """
+        update public.tickets
+        set custom_fields = (coalesce(custom_fields, '{}') || cast(:given as jsonb)) - cast(:taken as text[])
+        where id = :id
+        """,
+        id=ticket_id,
+        given=json.dumps(given),
+        taken=list(taken),
+    )
+
+
 async def mark_not_a_ticket(tx: Transaction, ticket_id: UUID, *, value: bool) -> None:
     await tx.run(
         "update threadesk.desk_tickets set not_a_ticket = :value where ticket_id = :id",
@@ -705,6 +719,18 @@ async def without_email(tx: Transaction, requester: UUID) -> list[UUID]:
         "select t.id from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
         " where d.requester = :who and t.customer_email is null and t.source_channel = 'slack' order by d.number",
         who=requester,
+    )
+    return [UUID(str(one)) for one in found.scalars()]
+
+
+async def of_requester(tx: Transaction, team: str, slack_id: str) -> list[UUID]:
+    """Every ticket that a Slack person has asked for in Slack."""
+    found = await tx.run(
+        "select t.id from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
+        " where d.requester_team = :team and d.requester_slack = :slack and t.source_channel = 'slack'"
+        " order by d.number",
+        team=team,
+        slack=slack_id,
     )
     return [UUID(str(one)) for one in found.scalars()]
 

@@ -19,6 +19,7 @@ from bot.blocks.parts import (
     button,
     context,
     facts,
+    field_of,
     header,
     mention,
     name_of,
@@ -113,7 +114,7 @@ def _about(view: Shown) -> str:
             f"last activity {date(ticket.last_activity_at)}",
         ],
         [tags_of(ticket.tags)],
-        [clip(escape(one_line(f"{name}: {value}")), FIELD) for name, value in list(view.fields.items())[:FIELDS]],
+        [field_of(name, value, FIELD) for name, value in list(view.fields.items())[:FIELDS]],
     ]
     return "\n".join(line for line in map(facts, lines) if line)
 
@@ -189,10 +190,13 @@ def _verb(verb: Verb, *, agent: bool) -> str:
     return f"• `{escape(verb.usage)}` {escape(verb.does)}{example}"
 
 
-def agent_left(slack_id: str, returned: Sequence[Ticket]) -> Message:
-    """Said in triage when an agent left it: which tickets are unassigned, or one fewer's, now."""
+def agent_left(slack_id: str, returned: Sequence[Ticket], why: str) -> Message:
+    """Said in triage when an agent is one no more: which tickets are unassigned, or one fewer's, now.
+
+    `why` goes on after the agent's name: "has left this channel".
+    """
     listed = some([f"#{ticket.number} {clip(escape(title_of(ticket.title)), 80)}" for ticket in returned], most=20)
-    return sentence(f"{mention(slack_id)} has left this channel and is no longer on these tickets: {listed}")
+    return sentence(f"{mention(slack_id)} {why} and is no longer on these tickets: {listed}")
 
 
 def read_back(missed: Sequence[Recovered]) -> Message:

@@ -21,6 +21,7 @@ from bot.tickets.grammar import (
     Priority,
     Reopen,
     Reply,
+    Set,
     Show,
     Spam,
     Tag,
@@ -217,6 +218,7 @@ def verb_of(command: Command) -> str:
             | Priority()
             | Tag()
             | Title()
+            | Set()
             | Close()
             | Reopen()
             | Spam()
