@@ -420,14 +420,21 @@ async def rewrite(tx: Transaction, one: Recorded, word: Mapping[str, Any], sourc
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A message or note with who wrote it, in the order in which it was written."""
+    """What somebody wrote, and who."""
 
-    kind: Literal["message", "note"]
     author_role: AuthorRole
     word: Mapping[str, Any]
 
 
-async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list[Written]:
+class Said(Written):
+    """A message of the conversation."""
+
+
+class Noted(Written):
+    """An internal note. It has a type of its own, so that nothing made for a customer can hold one."""
+
+
+async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list[Said | Noted]:
     """The ticket's messages and, only when asked for, its notes; oldest first."""
     kinds = ["message", "note"] if notes else ["message"]
     found = await tx.run(
@@ -436,7 +443,8 @@ async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list
         id=ticket_id,
         kinds=kinds,
     )
-    return [Written(row.kind, row.author_role, word_of(row.word)) for row in found]
+    kind: dict[str, type[Said | Noted]] = {"message": Said, "note": Noted}
+    return [kind[row.kind](row.author_role, word_of(row.word)) for row in found]
 
 
 #: Columns of `public.tickets` that operations set, with the cast that their value needs.

@@ -1,6 +1,6 @@
 """What is rendered, made from the rows by `bot.delivery` and the operations.
 
-The types for customers (`FOR_CUSTOMERS`) have no field that could hold a note.
+The types for customers (`Status`, `Root`, `Question`, `Mirror`, `Row`) have no field that could hold a note.
 Names are plain text as people typed them: `bot.blocks` escapes. Mentions are Slack ids.
 """
 
