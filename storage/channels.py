@@ -213,6 +213,16 @@ async def set_members(tx: Transaction, channel: str, members: Iterable[tuple[str
     return [(row.team_id, row.slack_id) for row in gone]
 
 
+async def with_member(tx: Transaction, team_id: str, slack_id: str) -> Sequence[str]:
+    """The triage channels in which a person is."""
+    found = await tx.run(
+        "select channel from threadesk.triage_members where team_id = :team and slack_id = :slack order by channel",
+        team=team_id,
+        slack=slack_id,
+    )
+    return list(found.scalars())
+
+
 async def all_members(tx: Transaction) -> Sequence[tuple[str, str]]:
     """(team, Slack id) of whoever is in a triage channel."""
     found = await tx.run("select distinct team_id, slack_id from threadesk.triage_members order by slack_id")

@@ -284,10 +284,25 @@ async def customer_email(tx: Transaction, user_id: UUID) -> str | None:
     return found.scalar_one_or_none()
 
 
+async def customer_name(tx: Transaction, email: str) -> str | None:
+    """The name in the row of customers with this e-mail, letter case ignored."""
+    found = await tx.run(
+        "select trim(first_name || ' ' || last_name) from public.customers where lower(email) = lower(:email) limit 1",
+        email=email,
+    )
+    return found.scalar_one_or_none() or None
+
+
+async def change_customer_email(tx: Transaction, user_id: UUID, email: str) -> None:
+    """In the customer's row, and with it on their tickets."""
+    await tx.run("update public.customers set email = :email where id = :id", id=user_id, email=email)
+
+
 async def unknown_on(tx: Transaction, ticket_id: UUID) -> list[Person]:
     """Who asked for, wrote on or is assigned to a ticket, and of whom Slack has not said who they are.
 
-    Also its requester whose e-mail was learnt just when the ticket was made, and is not on it.
+    Also its requester whose e-mail was learnt just when the ticket was made, and is not on it, unless agents are asked
+    whether it is theirs.
     """
     found = await tx.run(
         f"""
@@ -299,6 +314,8 @@ async def unknown_on(tx: Transaction, ticket_id: UUID) -> list[Person]:
         or p.email is not null and p.user_id = (
           select d.requester from threadesk.desk_tickets d join public.tickets t on t.id = d.ticket_id
           where t.id = :id and t.customer_email is null and t.source_channel = 'slack')
+          and not exists (select from threadesk.email_claims k where k.team_id = p.team_id
+            and k.slack_id = p.slack_id and k.state in ('asked', 'rejected') and lower(k.email) = lower(p.email))
         """,
         id=ticket_id,
     )

@@ -439,14 +439,21 @@ async def rewrite(tx: Transaction, one: Recorded, word: Mapping[str, Any], sourc
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A message or note with who wrote it, in the order in which it was written."""
+    """What somebody wrote, and who."""
 
-    kind: Literal["message", "note"]
     author_role: AuthorRole
     word: Mapping[str, Any]
 
 
-async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list[Written]:
+class Said(Written):
+    """A message of the conversation."""
+
+
+class Noted(Written):
+    """An internal note. It has a type of its own, so that nothing made for a customer can hold one."""
+
+
+async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list[Said | Noted]:
     """The ticket's messages and, only when asked for, its notes; oldest first."""
     kinds = ["message", "note"] if notes else ["message"]
     found = await tx.run(
@@ -455,7 +462,8 @@ async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list
         id=ticket_id,
         kinds=kinds,
     )
-    return [Written(row.kind, row.author_role, word_of(row.word)) for row in found]
+    kind: dict[str, type[Said | Noted]] = {"message": Said, "note": Noted}
+    return [kind[row.kind](row.author_role, word_of(row.word)) for row in found]
 
 
 #: Columns of `public.tickets` that operations set, with the cast that their value needs.
@@ -480,6 +488,20 @@ async def change(tx: Transaction, ticket_id: UUID, **columns: Any) -> None:
     }
     assignments: LiteralString = ", ".join(f"{name} = {COLUMNS[name]}" for name in values)
     await tx.run(f"update public.tickets set {assignments} where id = :id", id=ticket_id, **values)
+
+
+async def set_fields(tx: Transaction, ticket_id: UUID, given: Mapping[str, str], taken: Sequence[str]) -> None:
+    """Changes the custom fields that are named, in the database: the numbers of other programs' keep every digit."""
+    await tx.run(
+        """
+        update public.tickets
+        set custom_fields = (coalesce(custom_fields, '{}') || cast(:given as jsonb)) - cast(:taken as text[])
+        where id = :id
+        """,
+        id=ticket_id,
+        given=json.dumps(given),
+        taken=list(taken),
+    )
 
 
 async def mark_not_a_ticket(tx: Transaction, ticket_id: UUID, *, value: bool) -> None:
@@ -732,6 +754,18 @@ async def without_email(tx: Transaction, requester: UUID) -> list[UUID]:
         "select t.id from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
         " where d.requester = :who and t.customer_email is null and t.source_channel = 'slack' order by d.number",
         who=requester,
+    )
+    return [UUID(str(one)) for one in found.scalars()]
+
+
+async def of_requester(tx: Transaction, team: str, slack_id: str) -> list[UUID]:
+    """Every ticket that a Slack person has asked for in Slack."""
+    found = await tx.run(
+        "select t.id from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
+        " where d.requester_team = :team and d.requester_slack = :slack and t.source_channel = 'slack'"
+        " order by d.number",
+        team=team,
+        slack=slack_id,
     )
     return [UUID(str(one)) for one in found.scalars()]
 

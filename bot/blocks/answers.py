@@ -19,6 +19,7 @@ from bot.blocks.parts import (
     button,
     context,
     facts,
+    field_of,
     header,
     mention,
     name_of,
@@ -32,7 +33,7 @@ from bot.blocks.parts import (
 from bot.blocks.surface import Message, clip, date, escape, message, one_line, words
 from bot.blocks.surface import link as linked
 from bot.tickets.grammar import VERBS, Verb
-from bot.tickets.listing import PAGE, Shown
+from bot.tickets.listing import PAGE, Shown, ShownToAgent
 from bot.tickets.views import Recovered, Row
 from storage.tickets import AuthorRole, Ticket, Written
 
@@ -79,7 +80,8 @@ def shown(view: Shown, *, link: str | None) -> Message:
     ticket = view.ticket
     about = _about(view)
     opens = button("Open the thread", Action.OPEN_TICKET, str(ticket.number), url=link) if link else None
-    talk, notes = _newest(view.messages, view.names, *MESSAGES), _newest(view.notes, view.names, *NOTES)
+    written = view.notes if isinstance(view, ShownToAgent) else ()
+    talk, notes = _newest(view.messages, view.names, *MESSAGES), _newest(written, view.names, *NOTES)
     description = clip(_description(view), DESCRIPTION)
     blocks: list[slack.Block] = [
         header("title", f"#{ticket.number}  {title_of(ticket.title)}"),
@@ -91,15 +93,18 @@ def shown(view: Shown, *, link: str | None) -> Message:
     if notes:
         marked = "🔒 *Internal notes* · customers do not see them"
         blocks += [slack.DividerBlock("notes"), context("internal", marked)]
-        blocks += _entries("note", notes, len(view.notes) - len(notes))
+        blocks += _entries("note", notes, len(written) - len(notes))
         said += [marked, *notes]
     return message("\n".join(filter(None, said)), blocks)
 
 
 def _about(view: Shown) -> str:
     ticket, names = view.ticket, view.names
+    fields = view.fields if isinstance(view, ShownToAgent) else {}
     rating = (ticket.feedback or {}).get("rating")
-    status = f"*{STATUS[ticket.status]}*" + (", not a ticket" if ticket.not_a_ticket and view.for_agent else "")
+    status = f"*{STATUS[ticket.status]}*" + (
+        ", not a ticket" if ticket.not_a_ticket and isinstance(view, ShownToAgent) else ""
+    )
     requester = names.get(ticket.requester) if ticket.requester else None
     lines: list[list[str | None]] = [
         [status, PRIORITY[ticket.priority], f"rated {stars(rating)}" if rating else None],
@@ -113,7 +118,7 @@ def _about(view: Shown) -> str:
             f"last activity {date(ticket.last_activity_at)}",
         ],
         [tags_of(ticket.tags)],
-        [clip(escape(one_line(f"{name}: {value}")), FIELD) for name, value in list(view.fields.items())[:FIELDS]],
+        [field_of(name, value, FIELD) for name, value in list(fields.items())[:FIELDS]],
     ]
     return "\n".join(line for line in map(facts, lines) if line)
 
@@ -189,10 +194,13 @@ def _verb(verb: Verb, *, agent: bool) -> str:
     return f"• `{escape(verb.usage)}` {escape(verb.does)}{example}"
 
 
-def agent_left(slack_id: str, returned: Sequence[Ticket]) -> Message:
-    """Said in triage when an agent left it: which tickets are unassigned, or one fewer's, now."""
+def agent_left(slack_id: str, returned: Sequence[Ticket], why: str) -> Message:
+    """Said in triage when an agent is one no more: which tickets are unassigned, or one fewer's, now.
+
+    `why` goes on after the agent's name: "has left this channel".
+    """
     listed = some([f"#{ticket.number} {clip(escape(title_of(ticket.title)), 80)}" for ticket in returned], most=20)
-    return sentence(f"{mention(slack_id)} has left this channel and is no longer on these tickets: {listed}")
+    return sentence(f"{mention(slack_id)} {why} and is no longer on these tickets: {listed}")
 
 
 def read_back(missed: Sequence[Recovered]) -> Message:

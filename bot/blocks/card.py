@@ -15,6 +15,7 @@ from bot.blocks.parts import (
     confirm,
     context,
     facts,
+    field_of,
     header,
     mention,
     name_of,
@@ -28,6 +29,7 @@ from bot.blocks.surface import Message, clip, date, escape, link, message, one_l
 from bot.tickets.views import Card
 
 QUOTE = 240
+FIELDS, FIELD = 6, 60
 
 
 def card(view: Card) -> Message:
@@ -81,6 +83,7 @@ def _details(view: Card) -> str:
             f"opened {date(view.opened_at)}",
             f"follows #{view.follows}" if view.follows else None,
             tags_of(view.tags),
+            some([field_of(name, value, FIELD) for name, value in view.fields.items()], most=FIELDS, between=" · "),
         ]
     )
 

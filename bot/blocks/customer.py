@@ -55,6 +55,13 @@ def root(view: Root) -> Message:
     return message(text, [header("title", title), context("opened", by), *words(description)])
 
 
+def email_offer(number: int) -> Message:
+    """Said once to a requester alone."""
+    said = "I have no e-mail address of yours. If you leave one, it is kept with your tickets. Only you see this."
+    leave = button("Leave an e-mail address", Action.LEAVE_EMAIL, str(number))
+    return message(said, [section("offer", said), actions("actions", leave)])
+
+
 def question(view: Question) -> Message:
     """ "How did we do?" Five buttons; after an answer it says which, and the buttons change it."""
     said = f"*How did we do with ticket #{view.number}?*"

@@ -25,6 +25,9 @@ class Action(StrEnum):
     RATE_5 = "rate:5"
     MORE = "more"
     OPEN_TICKET = "open_ticket"
+    LEAVE_EMAIL = "leave_email"
+    CONFIRM_EMAIL = "confirm_email"
+    REJECT_EMAIL = "reject_email"
 
 
 class Callback(StrEnum):
@@ -36,6 +39,7 @@ class Callback(StrEnum):
     CLOSE = "close"
     EDIT = "edit"
     RATING_COMMENT = "rating_comment"
+    EMAIL = "email"
 
 
 class Field(StrEnum):
@@ -49,3 +53,4 @@ class Field(StrEnum):
     COMMENT = "comment"
     TAGS = "tags"
     ASSIGNEES = "assignees"
+    EMAIL = "email"

@@ -11,10 +11,11 @@ from typing import assert_never
 import slackblocks as slack
 
 from bot.blocks.ids import Action
-from bot.blocks.parts import NAME, NO_WORDS, actions, button, context, facts, mention, name_of, section, some
+from bot.blocks.parts import NAME, NO_WORDS, actions, button, confirm, context, facts, mention, name_of, section, some
 from bot.blocks.surface import WORDS, Message, clip, date, escape, link, message, one_line, words
-from bot.tickets.views import Alert, Closed, HeldReply, Mirror, NoteMirror, Parked, Reopened, Stuck
+from bot.tickets.views import Alert, Closed, EmailClaim, HeldReply, Mirror, NoteMirror, Parked, Reopened, Stuck
 
+EMAIL = 260
 FILES = 1_500
 PINGS = 20
 #: Why Slack refuses, and what to do: https://docs.slack.dev/reference/methods/chat.postMessage#errors
@@ -110,6 +111,38 @@ def _became(view: HeldReply) -> str:
             return f"🔒 {reply} · made an internal note, the customer did not get it"
         case _:
             assert_never(view.state)
+
+
+def email_claim(view: EmailClaim) -> Message:
+    """A question to the agents, first with *Confirm* and *Reject*, then with what they said."""
+    email = clip(escape(one_line(view.email)), EMAIL)
+    said = f"📧 *{name_of(view.customer)}* goes by {email}, which is the address of *{name_of(view.owner)}*."
+    if view.state != "asked":
+        said = f"{said}\n{_decided(view)}"
+        return message(said, [section("email", said)])
+    pings = f"\n🔔 {_pings(view.alert)}" if view.alert else ""
+    said = f"{said} Nobody has checked that. Are the two one person?{pings}"
+    sure = confirm(
+        "Are the two one person?",
+        "All tickets and ratings become those of one customer. This cannot be undone.",
+        "Confirm",
+    )
+    asked = actions(
+        "actions",
+        button("Confirm", Action.CONFIRM_EMAIL, view.id, confirm=sure, spoken="Confirm: the two are one person"),
+        button("Reject", Action.REJECT_EMAIL, view.id, spoken="Reject: they are two people"),
+    )
+    return message(said, [section("email", said), asked])
+
+
+def _decided(view: EmailClaim) -> str:
+    match view.state:
+        case "confirmed":
+            return f"✅ {name_of(view.decided_by)} has confirmed that they are one person."
+        case "rejected":
+            return f"🚫 {name_of(view.decided_by)} says that they are two people."
+        case _:
+            return "↩️ They have typed another address since."
 
 
 def alert(view: Alert) -> Message:

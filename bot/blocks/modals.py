@@ -132,6 +132,13 @@ def rating_comment(number: int, rating: int) -> dict[str, Any]:
     return _form("Thank you", "Send", Callback.RATING_COMMENT, blocks, close="Skip", number=number, rating=rating)
 
 
+def email(number: int) -> dict[str, Any]:
+    """private_metadata: {"number"}."""
+    hint = "The desk keeps it with your tickets. Answers still reach you here in Slack."
+    blocks = [_input(Field.EMAIL, "Your e-mail address", slack.EmailInput(Field.EMAIL.value), hint=hint)]
+    return _form("Your e-mail", "Leave it", Callback.EMAIL, blocks, number=number)
+
+
 def result(sentence: str) -> dict[str, Any]:
     """Says how it went. `sentence` is mrkdwn in which what people typed is escaped."""
     return modal("Ticket desk", [section("result", clip(sentence, SECTION))], close="OK")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import slackblocks as slack
 
@@ -97,6 +98,12 @@ def on_it(names: Sequence[str], *, most: int = LIST) -> str:
 
 def tags_of(tags: Sequence[str]) -> str:
     return some([f"#{clip(escape(one_line(tag)), NAME)}" for tag in tags], between=" ")
+
+
+def field_of(name: str, value: Any, longest: int) -> str:
+    """A custom field: "version: 4.2 beta". What another program has written may be any JSON."""
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return clip(escape(one_line(f"{name}: {said}")), longest)
 
 
 def facts(of: Iterable[str | None]) -> str:

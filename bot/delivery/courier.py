@@ -21,7 +21,7 @@ import structlog
 from bot.blocks import mirror
 from bot.blocks.digest import without_charts
 from bot.blocks.surface import Message
-from bot.delivery import directory, projection
+from bot.delivery import directory, offers, projection
 from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call
 from bot.services import Services
@@ -235,6 +235,8 @@ class Courier:
         except Suspended:
             return None
         if step is None:
+            if mark.side == "customer":
+                await offers.offer_email(tx, mark.ticket_id)
             await showing.shown(tx, mark)
             return None
         if step.message_id and not await _all_asked(tx, mark.ticket_id, asked):
@@ -608,6 +610,7 @@ def _what(slot: str) -> str:
         "status": "The status message",
         "root": "The new ticket's first message",
         "rating": "The rating question",
+        "email": "The question about an e-mail",
     }.get(kind, "Something")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.delivery import leaving
 from bot.delivery.slack import DESK_CLOSED, SlackRefused, ask
 from bot.services import Services
 from bot.tickets import identity
@@ -18,15 +19,19 @@ from storage.people import Kind, Person, Profile
 
 log = structlog.get_logger(__name__)
 PAGE = 200
+#: What the desk knows of a person and a `user_change` event tells: https://docs.slack.dev/reference/events/user_change
+SHOWN = ("kind", "name", "email", "picture", "is_admin")
 #: There is nobody to know, for the desk at least. https://docs.slack.dev/reference/methods/users.info
 NOBODY = frozenset({"user_not_found", "user_not_visible"})
 
 
-async def pages(slack: AsyncWebClient, method: str, key: str, **arguments: Any) -> AsyncIterator[Any]:
+async def pages(
+    slack: AsyncWebClient, method: str, key: str, *, limit: int = PAGE, **arguments: Any
+) -> AsyncIterator[Any]:
     """Every item of a paged list. https://docs.slack.dev/apis/web-api/pagination"""
     cursor = ""
     while True:
-        answer = await ask(slack, method, limit=PAGE, cursor=cursor, **arguments)
+        answer = await ask(slack, method, limit=limit, cursor=cursor, **arguments)
         for item in answer[key]:
             yield item
         cursor = answer.get("response_metadata", {}).get("next_cursor", "")
@@ -73,9 +78,21 @@ async def learn(services: Services, strangers: Iterable[Person]) -> None:
         async with services.transaction() as tx:
             if profile.team_id != stranger.team_id:
                 await people.refile(tx, stranger, profile.team_id)
+            if profile.kind != "member":
+                await leaving.leave_all(tx, stranger, profile.kind)
             await identity.learn(tx, profile)
             if company:
                 await people.name_company(tx, profile.team_id, company)
+
+
+async def look_again(services: Services, user: dict[str, Any]) -> None:
+    """Slack tells that somebody's profile has changed. It tells so late, twice and out of order: it is asked again,
+    where that is somebody whom the desk knows as another."""
+    told = profile_of(user, services.desk.team_id)
+    async with services.transaction() as tx:
+        known = await people.find(tx, told.team_id, told.slack_id)
+    if known is not None and known.known and any(getattr(known, one) != getattr(told, one) for one in SHOWN):
+        await learn(services, [known])
 
 
 def _must_be_let_in(refused: SlackRefused) -> None:

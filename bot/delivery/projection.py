@@ -18,7 +18,7 @@ from bot.blocks import card, customer, mirror
 from bot.blocks.surface import Message
 from bot.tickets import text, views
 from bot.tickets.desk import Desk
-from storage import channels, people, replies, showing, tickets
+from storage import channels, emails, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.showing import Happening, Posted, Unshown
@@ -159,12 +159,17 @@ async def _triage_side(view: _View) -> Step | None:
     missing: list[tuple[dt.datetime, Step]] = [
         (one.held_at, view.post(slot, message)) for slot, one, message in held if view.missing(slot)
     ]
+    asked = [
+        (f"email:{one.id}", one, await _email_claim(view, one)) for one in await emails.asked_about(view.tx, ticket.id)
+    ]
+    missing += [(one.claimed_at, view.post(slot, said)) for slot, one, said in asked if view.missing(slot)]
     missing += await _alerts(view)
     if unshown := await showing.next_unshown(view.tx, ticket.id, "triage"):
         missing.append((unshown.created_at, await _mirrored(view, unshown)))
     if missing:
         return min(missing, key=lambda one: one[0])[1]
-    return view.update_first([*((slot, message) for slot, _, message in held), ("card", shown_card)])
+    settled = [(slot, message) for slot, _, message in (*held, *asked)]
+    return view.update_first([*settled, ("card", shown_card)])
 
 
 async def _mirrored(view: _View, one: Unshown) -> Step:
@@ -274,6 +279,7 @@ async def _card(view: _View) -> views.Card:
         not_a_ticket=ticket.not_a_ticket,
         rating=(ticket.feedback or {}).get("rating"),
         follows=first.number if first else None,
+        fields=ticket.custom_fields,
     )
 
 
@@ -304,6 +310,23 @@ async def _held(view: _View, one: replies.Reply) -> Message:
             words=text.unpinged(one.words, names),
             due_at=one.due_at,
             state=await showing.fate(view.tx, view.ticket.id, one.id) if one.state == "sent" else one.state,
+        )
+    )
+
+
+async def _email_claim(view: _View, one: emails.Claim) -> Message:
+    customer_ = await people.find(view.tx, one.team_id, one.slack_id)
+    decided_by = (await people.with_user_ids(view.tx, [one.decided_by])).get(one.decided_by) if one.decided_by else None
+    assert one.state != "kept"
+    return mirror.email_claim(
+        views.EmailClaim(
+            id=str(one.id),
+            customer=_name(customer_),
+            email=one.email,
+            owner=await people.customer_name(view.tx, one.email) or "somebody whom another program knows",
+            state=one.state,
+            decided_by=_name(decided_by),
+            alert=[person.slack_id for person in view.assignees] if one.state == "asked" else (),
         )
     )
 

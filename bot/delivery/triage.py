@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bot.blocks import answers
-from bot.delivery import directory
+from bot.delivery import directory, leaving
 from bot.delivery.directory import Found
 from bot.delivery.slack import DESK_CLOSED, SlackRefused, ask
 from bot.services import Services
-from bot.tickets import work
 from storage import channels, notices, people
 from storage.engine import Transaction
 
@@ -47,7 +46,7 @@ async def check(services: Services, channel_id: str) -> None:
             return
         await channels.resume(tx, channel_id)
         for team_id, slack_id in await channels.set_members(tx, channel_id, members):
-            await _left(tx, channel_id, team_id, slack_id)
+            await leaving.leave(tx, await people.meet(tx, team_id, slack_id), channel_id)
     await directory.learn_agents(services)
 
 
@@ -64,11 +63,3 @@ async def _tell(tx: Transaction, channel_id: str, why: str) -> None:
     said = answers.sentence(f"The desk shows no more tickets here, because {why} and notes would be read by others.")
     key = f"suspended:{channel_id}:{tx.now.isoformat()}"
     await notices.add(tx, key, "channel", said.arguments(), channel=channel_id)
-
-
-async def _left(tx: Transaction, channel_id: str, team_id: str, slack_id: str) -> None:
-    person = await people.meet(tx, team_id, slack_id)
-    if returned := await work.agent_left(tx, person, channel_id):
-        said = answers.agent_left(slack_id, returned)
-        key = f"left:{channel_id}:{slack_id}:{tx.now.isoformat()}"
-        await notices.add(tx, key, "channel", said.arguments(), channel=channel_id)

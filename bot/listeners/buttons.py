@@ -15,7 +15,7 @@ from bot.blocks.ids import Action
 from bot.delivery.slack import call
 from bot.listeners import verbs
 from bot.services import Services
-from bot.tickets import listing, work
+from bot.tickets import emails, listing, work
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation
 from storage import people, tickets
@@ -37,7 +37,7 @@ def register(app: AsyncApp, services: Services) -> None:
     for action_id, operation in OPERATIONS.items():
         _operation(app, services, action_id, operation)
     _modals(app, services)
-    _held_replies(app, services)
+    _settled(app, services)
     _others(app, services)
 
 
@@ -68,6 +68,7 @@ def _modals(app: AsyncApp, services: Services) -> None:
     opens(Action.NOTE, Operation.NOTE, _note)
     opens(Action.CLOSE, Operation.NOTE, _close)
     opens(Action.EDIT, Operation.EDIT, _edit)
+    opens(Action.LEAVE_EMAIL, Operation.LEAVE_EMAIL, _email)
 
 
 async def _reply(tx: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
@@ -83,12 +84,18 @@ async def _close(_: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
     return modals.close(ticket.number, ticket.title)
 
 
+async def _email(_: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+    return modals.email(ticket.number)
+
+
 async def _edit(tx: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
     known = await people.with_user_ids(tx, ticket.assigned_to)
     return modals.edit(ticket, [known[one].slack_id for one in ticket.assigned_to if one in known])
 
 
-def _held_replies(app: AsyncApp, services: Services) -> None:
+def _settled(app: AsyncApp, services: Services) -> None:
+    """Buttons of a held reply or of a question about an e-mail, whose id is their value."""
+
     def settles(action_id: Action, operation: Callable[[Transaction, Person, UUID], Awaitable[None]]) -> None:
         @app.action(action_id)
         async def press(ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any]) -> None:
@@ -98,6 +105,8 @@ def _held_replies(app: AsyncApp, services: Services) -> None:
 
     settles(Action.UNDO_REPLY, work.undo_reply)
     settles(Action.MAKE_NOTE, work.make_note)
+    settles(Action.CONFIRM_EMAIL, emails.confirm)
+    settles(Action.REJECT_EMAIL, emails.reject)
 
 
 def _others(app: AsyncApp, services: Services) -> None:
@@ -145,4 +154,4 @@ def _uuid(action: Mapping[str, Any]) -> UUID:
     try:
         return UUID(str(action.get("value", "")))
     except ValueError:
-        raise Refused("This button belongs to no reply.") from None
+        raise Refused("This button belongs to nothing any more.") from None

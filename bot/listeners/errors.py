@@ -93,7 +93,8 @@ def _form(error: Exception, view: Mapping[str, Any]) -> BoltResponse:
     """At the field that it concerns; what was typed stays."""
     inputs = [str(block["block_id"]) for block in view.get("blocks", []) if block.get("type") == "input"]
     found = forms.problems(error) if isinstance(error, ValidationError) else {}
-    field = (error.field if isinstance(error, Refused) else None) or (inputs[0] if inputs else None)
+    named = [error.field] if isinstance(error, Refused) and error.field in inputs else inputs
+    field = next(iter(named), None)
     problems = {name: sentence for name, sentence in found.items() if name in inputs}
     if not problems and field is not None:
         problems = {field: _sentence(error)}

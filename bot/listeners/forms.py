@@ -8,12 +8,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import modals
 from bot.blocks.ids import Callback
+from bot.delivery import reaching
 from bot.listeners.buttons import presser
 from bot.services import Services
-from bot.tickets import forms, text, work
+from bot.tickets import emails, forms, text, work
 from bot.tickets.errors import Overtaken, Refused
 from bot.tickets.grammar import LARGEST_NUMBER
 from storage import tickets
@@ -68,10 +70,6 @@ def register(app: AsyncApp, services: Services) -> None:
                     await operation(tx, person, metadata(view), filled)
             await ack()
 
-    async def new_ticket(tx: Transaction, person: Person, about: About, form: forms.NewTicketForm) -> None:
-        request = work.Request(form.title, form.description, form.priority, form.customer)
-        await work.open_new(tx, services.desk, person, about.channel, request)
-
     async def note(tx: Transaction, person: Person, about: About, form: forms.WordsForm) -> None:
         await work.note(tx, person, about.ticket, text.encoded(form.words))
 
@@ -88,12 +86,31 @@ def register(app: AsyncApp, services: Services) -> None:
     async def comment(tx: Transaction, person: Person, about: About, form: forms.RatingForm) -> None:
         await work.rate(tx, person, about.ticket, about.rating, form.comment)
 
-    takes(Callback.NEW_TICKET, forms.NewTicketForm, new_ticket)
+    async def email(tx: Transaction, person: Person, about: About, form: forms.EmailForm) -> None:
+        await emails.leave(tx, person, about.ticket, form.email)
+
     takes(Callback.NOTE, forms.WordsForm, note)
     takes(Callback.CLOSE, forms.CloseForm, close)
     takes(Callback.EDIT, forms.EditForm, edit)
     takes(Callback.RATING_COMMENT, forms.RatingForm, comment)
+    takes(Callback.EMAIL, forms.EmailForm, email)
+    _new_ticket(app, services)
     _reply(app, services)
+
+
+def _new_ticket(app: AsyncApp, services: Services) -> None:
+    @app.view(Callback.NEW_TICKET)
+    async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any], client: AsyncWebClient) -> None:
+        about, form = metadata(view), forms.NewTicketForm.model_validate(values(view))
+        async with services.answering() as tx:
+            person = await presser(services, tx, body)
+        if form.customer is not None and form.customer != person.slack_id:
+            await reaching.must_reach(services, client, person, about.channel, form.customer)
+        request = work.Request(form.title, form.description, form.priority, form.customer)
+        async with services.answering() as tx:
+            if await tickets.act_once(tx, f"view:{view['id']}"):
+                await work.open_new(tx, services.desk, person, about.channel, request)
+        await ack()
 
 
 def _reply(app: AsyncApp, services: Services) -> None:

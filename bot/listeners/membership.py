@@ -1,4 +1,7 @@
-"""What changes who reads along in a triage channel. Events come late, twice and out of order: Slack is asked again."""
+"""What changes who is an agent, and who reads along in a triage channel.
+
+Events come late, twice and out of order: Slack is asked again.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.delivery import triage
+from bot.delivery import directory, triage
 from bot.services import Services
 from storage import showing
 
@@ -19,6 +22,11 @@ CONVERTED = ("channel_convert_to_public", "channel_convert_to_private")
 def register(app: AsyncApp, services: Services) -> None:
     # Many may join at once. One after the other, so that they take one of the pool's connections, not all of them.
     turn = asyncio.Lock()
+
+    @app.event("user_change")
+    async def looks_different(event: Mapping[str, Any]) -> None:
+        async with turn:
+            await directory.look_again(services, event["user"])
 
     @app.event("member_joined_channel")
     @app.event("member_left_channel")

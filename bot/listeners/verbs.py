@@ -10,6 +10,7 @@ from bot.blocks.surface import Message
 from bot.services import Services
 from bot.tickets import digest, grammar, listing, views, work
 from bot.tickets.errors import Refused
+from bot.tickets.permissions import Operation, demand_in
 from storage import figures, notices
 from storage.engine import Transaction
 from storage.people import Person
@@ -68,6 +69,9 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
         case grammar.Title(number, title):
             await work.retitle(tx, person, number, title)
             return answers.sentence(f"#{number} has its new title.")
+        case grammar.Set(number, fields):
+            await work.set_fields(tx, person, number, fields)
+            return answers.sentence(f"The fields of #{number} are changed.")
         case grammar.Close(number, comment):
             sent = await work.close(tx, person, number, comment, typed_at=typed_at)
             return answers.sentence(f"#{number} is closed." + (" The reply that was held is sent." if sent else ""))
@@ -125,9 +129,8 @@ def _place(services: Services, place: figures.Place) -> str | None:
 
 async def _digest(services: Services, tx: Transaction, person: Person, command: grammar.Digest, key: str) -> Message:
     """Posts the digest to the digest channel, for all leads to see."""
-    if not person.agent_of:
-        raise Refused("Only agents can ask for a digest.")
     triage = sorted(person.agent_of)
+    demand_in(person, next(iter(triage), None), Operation.DIGEST)
     view = await digest.digest(tx, triage, command.period)
     said = digest_blocks.digest(view, lambda place: _place(services, place))
     channel = services.desk.digest_channel or triage[0]

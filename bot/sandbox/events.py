@@ -7,7 +7,7 @@ https://github.com/slackapi/bolt-python/blob/main/tests/slack_bolt/request/test_
 
 from typing import TYPE_CHECKING, Any
 
-from bot.sandbox.shapes import message_object, unix_now
+from bot.sandbox.shapes import message_object, unix_now, user_object
 from bot.sandbox.workspace import Account, Channel, Message, new_id, new_token
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _SCOPES: dict[str, tuple[str, ...]] = {
     "reaction_added": ("reactions:read",),
     "reaction_removed": ("reactions:read",),
     "app_home_opened": (),
+    "user_change": ("users:read",),
 }
 """Any one of these scopes lets an event through, as its reference page says."""
 
@@ -99,6 +100,14 @@ def emit_deletion(slack: "Slack", before: Json, message: Message) -> None:
         "previous_message": before,
     }
     emit_in_channel(slack, message.channel, event, message.author)
+
+
+def emit_user_change(slack: "Slack", account: Account) -> None:
+    """https://docs.slack.dev/reference/events/user_change. It tells of a workspace's own members."""
+    if account.team.id == slack.team.id:
+        user = user_object(slack, account, locale=False)
+        event = {"type": "user_change", "user": user, "cache_ts": unix_now(), "event_ts": slack.workspace.next_ts()}
+        emit(slack, "user_change", event, None)
 
 
 def emit_in_channel(slack: "Slack", channel: Channel, event: Json, author: Account | None) -> None:

@@ -229,11 +229,23 @@ class Sandbox:
         return person
 
     def deactivate(self, person: Account) -> None:
-        """The account is closed: it leaves every channel without an event."""
+        """The account is closed: it leaves every channel without an event about that."""
         person.deleted = True
         for channel in self.slack.workspace.channels.values():
             if channel.kind != "im" and person.id in channel.members:
                 channel.members.remove(person.id)
+        events.emit_user_change(self.slack, person)
+
+    def make_guest(self, person: Account) -> None:
+        """An admin makes a guest of a member, who stays in their channels:
+        https://slack.com/help/articles/202518103"""
+        person.guest = True
+        events.emit_user_change(self.slack, person)
+
+    def rename(self, person: Account, name: str) -> None:
+        """The person shows another name from now on."""
+        person.display_name = name
+        events.emit_user_change(self.slack, person)
 
     async def add_channel(
         self,

@@ -17,6 +17,11 @@ TITLE_LENGTH = 150
 #: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
 WORDS_LENGTH = 3_000
 
+#: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1
+EMAIL_LENGTH = 254
+
+#: What every address in use has; whether it exists, nobody can tell from its letters.
+_EMAIL = re.compile(r"[^@\s<>(),:;\"\\\[\]]+@[^@\s<>(),:;\"\\\[\].]+(?:\.[^@\s<>(),:;\"\\\[\].]+)+")
 _TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
 
 
@@ -74,6 +79,14 @@ def _tags(value: Any) -> Any:
         raise _wrong(str(error)) from error
 
 
+def _email(value: Any) -> Any:
+    typed = _stripped(value)
+    if not _EMAIL.fullmatch(typed) or not typed.isprintable() or len(typed) > EMAIL_LENGTH:
+        raise _wrong("This is no e-mail address. One looks like ada@example.com.")
+    return typed
+
+
+Email = Annotated[str, BeforeValidator(_email)]
 Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(TITLE_LENGTH, "The title")]
 Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
 Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
@@ -117,6 +130,10 @@ class EditForm(_Form):
 
 class RatingForm(_Form):
     comment: Comment = None
+
+
+class EmailForm(_Form):
+    email: Email
 
 
 def problems(error: ValidationError) -> dict[str, str]:

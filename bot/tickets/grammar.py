@@ -21,6 +21,7 @@ Choice = TypeVar("Choice", bound=str)
 # Ticket numbers are a PostgreSQL integer.
 LARGEST_NUMBER = 2**31 - 1
 TAG_LENGTH = 50
+FIELD_LENGTH = 50
 
 _LEVELS: tuple[Level, ...] = get_args(Level)
 _PERIODS: tuple[Period, ...] = get_args(Period)
@@ -40,6 +41,26 @@ _CHANNEL = re.compile(r"<#[A-Z0-9]+\|([^<>]+)>")
 _TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
 _WORD = re.compile(r"[^\s,<]*<[^<>]*>|[^\s,]+")
 _QUOTES = {'"': '"', "“": "”"}
+_FIELD = re.compile(rf"[^\W_][\w.-]{{0,{FIELD_LENGTH - 1}}}")
+#: A name, and after = a value: in quotation marks, or up to the next space.
+_SETTING = re.compile(r"""(?P<name>[^\s=]*)(?P<value>=(?:"[^"]*"(?!\S)|“[^”]*”(?!\S)|<[^<>]*>\S*|\S*))?""")
+#: Words that people use for a verb which is spelt quite differently.
+_MEANT = {
+    "answer": "reply",
+    "comment": "note",
+    "create": "new",
+    "done": "close",
+    "field": "set",
+    "find": "list",
+    "rename": "title",
+    "resolve": "close",
+    "respond": "reply",
+    "search": "list",
+    "solve": "close",
+    "solved": "close",
+    "take": "claim",
+    "view": "show",
+}
 
 
 class Misunderstood(ValueError):  # noqa: N818 - it is what happened to the person's words
@@ -129,6 +150,14 @@ class Title:
 
 
 @dataclass(frozen=True, slots=True)
+class Set:
+    """Custom fields, each once; an empty value takes the field away. Values are Slack-encoded."""
+
+    number: int
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     number: int
     comment: str | None
@@ -167,6 +196,7 @@ Command: TypeAlias = (
     | Priority
     | Tag
     | Title
+    | Set
     | Close
     | Reopen
     | Spam
@@ -201,8 +231,9 @@ class _Said:
     implied: int | None
     called: str
 
-    def wrong(self, mistake: str) -> Misunderstood:
-        return Misunderstood(f"{mistake} Try: {_hint(self.verb, self.number, self.implied, self.called)}")
+    def wrong(self, mistake: str, *, near: str | None = None) -> Misunderstood:
+        """`near`: what the person seems to have meant after the number; else the verb's example is shown."""
+        return Misunderstood(f"{mistake} Try: {_hint(self.verb, self.number, self.implied, self.called, near)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +260,12 @@ class Verb:
         return words_of.readable(self.example, {}).replace("42", str(number or 42))
 
 
-def _hint(verb: Verb, number: int | None, implied: int | None, called: str) -> str:
+def _hint(verb: Verb, number: int | None, implied: int | None, called: str, near: str | None = None) -> str:
     """The whole command as it can be typed there, in code marks: "`/ticket claim 1`", in a thread "`@desk claim`"."""
     typed = verb.try_with(number)
+    if near is not None:
+        about = [str(number or 42)] if " N" in verb.usage else []
+        typed = " ".join([verb.usage.split()[0], *about, near])
     if number is not None and number == implied:
         typed = typed.replace(f" {number}", "", 1)
     return f"`{called} {typed}`"
@@ -261,10 +295,9 @@ def _filter(said: _Said, word: str) -> tuple[str, Any]:
         return "tag", _tag(said, word)
     if word.startswith(("@", "<@")):
         return "whose", _person(said, word)
-    known = [choice for choices in _CHOICES.values() for choice in choices]
-    near = get_close_matches(plain, known, n=1)
-    meant = f"Did you mean {near[0]}?" if near else "A tag is written with #, a person is picked with @."
-    raise said.wrong(f"There is nothing to list by {_shown(word)}. {meant}")
+    near = _nearest(plain, [choice for choices in _CHOICES.values() for choice in choices])
+    meant = f"Did you mean {near}?" if near else "A tag is written with #, a person is picked with @."
+    raise said.wrong(f"There is nothing to list by {_shown(word)}. {meant}", near=near)
 
 
 def _mine(said: _Said) -> Mine:
@@ -323,6 +356,35 @@ def _title(said: _Said) -> Title:
     return Title(number, _needed_text(said, "The title has no words."))
 
 
+def _set(said: _Said) -> Set:
+    number, said = _ticket(said)
+    if not said.rest:
+        raise said.wrong("Which field? Write its name, =, and its value.")
+    fields: dict[str, str] = {}
+    for found in _SETTING.finditer(said.rest):
+        if found[0]:
+            name, value = _field(said, found["name"], found["value"])
+            if name.casefold() in {other.casefold() for other in fields}:
+                raise said.wrong(f"{_shown(name)} is there twice.")
+            fields[name] = value
+    return Set(number, tuple(fields.items()))
+
+
+def _field(said: _Said, name: str, value: str | None) -> tuple[str, str]:
+    if not name:
+        raise said.wrong(f"{_shown(value or '')} names no field: its name stands before =, without spaces.")
+    if len(name) > FIELD_LENGTH:
+        raise said.wrong(f"The name {_shown(name)} is too long: at most {FIELD_LENGTH} characters.")
+    if not _FIELD.fullmatch(name):
+        raise said.wrong(f"{_shown(name)} cannot be a field's name: those are of letters, digits, - _ and .")
+    if value is None:
+        mistake = (
+            f"{_shown(name)} has no value: write = right after the name, and quotation marks around several words."
+        )
+        raise said.wrong(mistake, near=f'{name}="…"')
+    return name, _unquoted(value.removeprefix("="))
+
+
 def _close(said: _Said) -> Close:
     number, said = _ticket(said, then_words=True)
     return Close(number, _unquoted(said.rest) or None)
@@ -379,6 +441,13 @@ VERBS: Mapping[str, Verb] = {
     ),
     "tag": Verb("tag N +a -b", "Adds tags and takes tags away.", "tag 42 +billing -urgent", True, _tags),
     "title": Verb("title N text", "Gives the ticket another title.", "title 42 Export fails", True, _title),
+    "set": Verb(
+        "set N field=value",
+        "Sets a field of your own; with no value, takes it away.",
+        'set 42 version="4.2 beta"',
+        True,
+        _set,
+    ),
     "close": Verb(
         "close N [comment]",
         "Closes the ticket; the comment is an internal note.",
@@ -396,13 +465,17 @@ VERBS: Mapping[str, Verb] = {
 
 def _unknown_verb(word: str, rest: str, implied: int | None, called: str) -> UnknownVerb:
     mistake = f"There is no verb {_shown(word)}."
-    near = get_close_matches(word.casefold(), VERBS, n=1)
-    if not near:
+    near = _MEANT.get(word.casefold()) or _nearest(word.casefold(), VERBS)
+    if near is None:
         new = _hint(VERBS["new"], None, None, called)
         return UnknownVerb(f"{mistake} To open a ticket: {new}. For all verbs: `{called} help`")
     given = _NUMBER.fullmatch(_first_word(rest)[0])
     number = _whole(given[2]) if given else implied
-    return UnknownVerb(f"{mistake} Did you mean: {_hint(VERBS[near[0]], number, implied, called)}?")
+    return UnknownVerb(f"{mistake} Did you mean: {_hint(VERBS[near], number, implied, called)}?")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(word, known, n=1)), None)
 
 
 def _ticket(said: _Said, *, then_words: bool = False) -> tuple[int, _Said]:
@@ -418,7 +491,7 @@ def _ticket(said: _Said, *, then_words: bool = False) -> tuple[int, _Said]:
     if not first:
         raise said.wrong("Which ticket? Its number is missing.")
     if found is None:
-        raise said.wrong(f"{_shown(first)} is not a ticket's number.")
+        raise _misplaced(said, first)
     if found[1]:
         raise said.wrong("Ticket numbers are not negative.")
     number = _whole(found[2])
@@ -427,6 +500,15 @@ def _ticket(said: _Said, *, then_words: bool = False) -> tuple[int, _Said]:
     if number == 0:
         raise said.wrong("Ticket numbers begin at 1.")
     return number, replace(said, rest=rest, number=number)
+
+
+def _misplaced(said: _Said, first: str) -> Misunderstood:
+    """No number stands where it should; where one stands later, the order is what is wrong."""
+    later = next((word for word in said.rest.split()[1:] if (found := _NUMBER.fullmatch(word)) and not found[1]), None)
+    number = _whole(later.removeprefix("#")) if later else None
+    if not number:
+        return said.wrong(f"{_shown(first)} is not a ticket's number.")
+    return replace(said, number=number).wrong(f"The ticket's number comes right after {said.verb.usage.split()[0]}.")
 
 
 def _is_a_word(number: str, implied: int) -> bool:
@@ -467,7 +549,7 @@ def _choice(said: _Said, choices: tuple[Choice, ...], kind: str) -> Choice:
         if choice == first.casefold():
             _nothing_more(replace(said, rest=rest))
             return choice
-    raise said.wrong(f"{_shown(first)} is no {kind}: it is {offered}.")
+    raise said.wrong(f"{_shown(first)} is no {kind}: it is {offered}.", near=_nearest(first.casefold(), choices))
 
 
 def _people(said: _Said) -> tuple[Person, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from bot.tickets import conversation, text
 from bot.tickets.arrivals import File
-from storage import people, showing, tickets
+from storage import emails, people, showing, tickets
 from storage.engine import Transaction
 from storage.people import Customer, Person, Profile
 
@@ -19,6 +20,8 @@ MENTION = re.compile("@([UW][A-Z0-9]+)")
 async def learn(tx: Transaction, profile: Profile) -> None:
     """Remembers what Slack says of a person; one with a known e-mail is the customer or user who has it already."""
     await tx.act_as(None, "desk")
+    if profile.email:
+        await one_at_a_time(tx, profile.email)
     person = await people.find(tx, profile.team_id, profile.slack_id)
     if person is not None and profile.email:
         # First, since it locks tickets, which come before people.
@@ -31,23 +34,42 @@ async def learn(tx: Transaction, profile: Profile) -> None:
         await showing.mark(tx, ticket_id)
 
 
+async def one_at_a_time(tx: Transaction, email: str) -> None:
+    """Until this transaction ends, nobody else finds out or changes whose address it is. Before any other lock."""
+    await tickets.serialise(tx, "email", email.lower())
+
+
 async def _link(tx: Transaction, person: Person, email: str) -> None:
+    """Not to somebody who has only typed the address: they may not be the one to whom it belongs."""
     owner = await people.owner_of_email(tx, email)
-    if owner is not None and owner != person.user_id:
+    if owner is not None and owner != person.user_id and not await emails.is_unverified(tx, owner, email):
         await people.become(tx, person, owner)
 
 
 async def _make_customer(tx: Transaction, person: Person) -> None:
-    """Gives a requester their row in customers, and their tickets its e-mail."""
+    """Gives a requester their row in customers, and their tickets its e-mail.
+
+    Where somebody else has typed their address, the agents are asked whether the two are one.
+    """
     waiting = await tickets.without_email(tx, person.user_id)
     if not waiting or person.email is None:
         return
+    owner = await people.owner_of_email(tx, person.email)
+    if owner in {None, person.user_id}:
+        await give_email(tx, person, person.user_id, person.email, waiting)
+    elif not await emails.is_decided(tx, person, person.email):
+        await emails.claim(tx, person, waiting[-1], person.email, "asked")
+        await showing.mark(tx, waiting[-1])
+
+
+async def give_email(tx: Transaction, person: Person, owner: UUID, email: str, of: Sequence[UUID]) -> None:
+    """Makes the customers' row of `owner`, who the person is, where there is none; `of`: tickets to get its e-mail."""
     # Tickets before customers, as where a rating is saved: two locks, always in one order.
-    for ticket_id in waiting:
+    for ticket_id in of:
         await tickets.by_id(tx, ticket_id, lock=True)
-    email = await people.save_customer(tx, person.user_id, _customer(person, person.email))
-    for ticket_id in waiting:
-        await tickets.change(tx, ticket_id, customer_email=email)
+    kept = await people.save_customer(tx, owner, _customer(person, email))
+    for ticket_id in of:
+        await tickets.change(tx, ticket_id, customer_email=kept)
         await tickets.remember_rating(tx, ticket_id)
 
 

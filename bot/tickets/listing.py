@@ -18,7 +18,7 @@ from bot.tickets.permissions import Operation, may
 from storage import people, tickets
 from storage.engine import Transaction
 from storage.people import Person
-from storage.tickets import Ticket, Wanted, Written
+from storage.tickets import Noted, Said, Ticket, Wanted
 
 PAGE = 10
 STATUSES: dict[str | None, tuple[str, ...]] = {
@@ -91,17 +91,22 @@ async def names_on(tx: Transaction, found: list[Ticket]) -> dict[UUID, str]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A ticket in full. `notes` and `fields` (its custom fields) are empty for whoever is no agent for it."""
+    """A ticket in full, as its requester sees it."""
 
     ticket: Ticket
-    messages: tuple[Written, ...]
-    notes: tuple[Written, ...]
+    messages: tuple[Said, ...]
     names: dict[UUID, str]
-    for_agent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToAgent(Shown):
+    """With what customers do not see."""
+
+    notes: tuple[Noted, ...]
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        return self.ticket.custom_fields if self.for_agent else {}
+        return self.ticket.custom_fields
 
 
 async def shown(tx: Transaction, person: Person, number: int) -> Shown:
@@ -110,13 +115,11 @@ async def shown(tx: Transaction, person: Person, number: int) -> Shown:
     written = await tickets.conversation(tx, ticket.id, notes=is_agent)
     authors = {UUID(one.word["created_by"]) for one in written if one.word.get("created_by")}
     known = await people.with_user_ids(tx, authors)
-    return Shown(
-        ticket,
-        tuple(one for one in written if one.kind == "message"),
-        tuple(one for one in written if one.kind == "note"),
-        {user_id: one.name for user_id, one in known.items() if one.name} | await names_on(tx, [ticket]),
-        is_agent,
-    )
+    names = {user_id: one.name for user_id, one in known.items() if one.name} | await names_on(tx, [ticket])
+    messages = tuple(one for one in written if isinstance(one, Said))
+    if not is_agent:
+        return Shown(ticket, messages, names)
+    return ShownToAgent(ticket, messages, names, tuple(one for one in written if isinstance(one, Noted)))
 
 
 def heading(wanted: grammar.List) -> str:

@@ -29,11 +29,16 @@ class Operation(StrEnum):
     REOPEN = "reopen this ticket"
     SPAM = "say that something is not a ticket"
     RATE = "rate"
+    LEAVE_EMAIL = "leave their e-mail address"
+    DECIDE_EMAIL = "say whose an e-mail address is"
+    OPEN_FOR_OTHERS = "open a ticket for somebody else"
+    DIGEST = "ask for a digest"
 
 
+_REQUESTERS_ALONE = frozenset({Operation.RATE, Operation.LEAVE_EMAIL})
 ALLOWED: dict[Relation, frozenset[Operation]] = {
-    Relation.AGENT: frozenset(Operation) - {Operation.RATE},
-    Relation.REQUESTER: frozenset({Operation.READ, Operation.CLOSE, Operation.REOPEN, Operation.RATE}),
+    Relation.AGENT: frozenset(Operation) - _REQUESTERS_ALONE,
+    Relation.REQUESTER: frozenset({Operation.READ, Operation.CLOSE, Operation.REOPEN}) | _REQUESTERS_ALONE,
     Relation.NOBODY: frozenset(),
 }
 
@@ -45,9 +50,11 @@ def relation(person: Person, ticket: Ticket) -> Relation:
     """
     if (ticket.requester_team, ticket.requester_slack) == (person.team_id, person.slack_id):
         return Relation.REQUESTER
-    if ticket.triage_channel in person.agent_of:
-        return Relation.AGENT
-    return Relation.NOBODY
+    return _in_triage(person, ticket.triage_channel)
+
+
+def _in_triage(person: Person, triage_channel: str | None) -> Relation:
+    return Relation.AGENT if triage_channel in person.agent_of else Relation.NOBODY
 
 
 def may(person: Person, ticket: Ticket, operation: Operation) -> bool:
@@ -56,14 +63,22 @@ def may(person: Person, ticket: Ticket, operation: Operation) -> bool:
 
 def demand(person: Person, ticket: Ticket, operation: Operation) -> None:
     """Refuses, with a sentence that gives nothing away to somebody who may not even see the ticket."""
-    if may(person, ticket, operation):
-        return
+    if not may(person, ticket, operation):
+        raise Refused(_sentence(operation))
+
+
+def demand_in(person: Person, triage_channel: str | None, operation: Operation, *, field: str | None = None) -> None:
+    """Of what concerns no ticket that there is: in a triage channel, None: in none."""
+    if operation not in ALLOWED[_in_triage(person, triage_channel)]:
+        raise Refused(_sentence(operation), field=field)
+
+
+def _sentence(operation: Operation) -> str:
     if operation is Operation.RATE:
-        raise Refused("The person who asked for help is the one who rates it.")
-    if may(person, ticket, Operation.READ):
-        raise Refused(f"Only agents can {operation}.")
-    raise Refused(
-        f"Only agents and the person who asked can {operation}."
-        if operation in ALLOWED[Relation.REQUESTER]
-        else f"Only agents can {operation}."
-    )
+        return "The person who asked for help is the one who rates it."
+    who = {
+        (True, False): "Only agents",
+        (True, True): "Only agents and the person who asked",
+        (False, True): "Only the person who asked",
+    }[operation in ALLOWED[Relation.AGENT], operation in ALLOWED[Relation.REQUESTER]]
+    return f"{who} can {operation}."

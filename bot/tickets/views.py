@@ -1,15 +1,15 @@
 """What is rendered, made from the rows by `bot.delivery` and the operations.
 
-The types for customers (`Status`, `Question`, `Mirror`) have no field that could hold a note.
+The types for customers (`Status`, `Root`, `Question`, `Mirror`, `Row`) have no field that could hold a note.
 Names are plain text as people typed them: `bot.blocks` escapes. Mentions are Slack ids.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from storage.tickets import Priority, Ticket
 from storage.tickets import Status as TicketStatus
@@ -26,7 +26,10 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The ticket's message in the triage channel. `assignees`: Slack ids. `company`: None for one's own."""
+    """The ticket's message in the triage channel. `assignees`: Slack ids. `company`: None for one's own.
+
+    `fields`: custom fields, whose values may be any JSON.
+    """
 
     number: int
     title: str
@@ -44,6 +47,7 @@ class Card:
     not_a_ticket: bool
     rating: int | None
     follows: int | None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,22 @@ class Mirror:
     edited: bool
     deleted: bool
     alert: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EmailClaim:
+    """Somebody says that an e-mail is theirs which belongs to `owner`, for agents to say whether the two are one.
+
+    `decided_by`: a name. `alert`: Slack ids of the assignees who are to notice it.
+    """
+
+    id: str
+    customer: str
+    email: str
+    owner: str
+    state: Literal["asked", "confirmed", "rejected", "superseded"]
+    decided_by: str
+    alert: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from bot.tickets import history, lifecycle, text
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Overtaken, Refused
-from bot.tickets.permissions import Operation, demand, may
+from bot.tickets.permissions import Operation, demand, demand_in, may
 from storage import channels, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
@@ -22,13 +22,15 @@ Item = TypeVar("Item", str, UUID)
 
 #: More would not fit the one message in which the customer gets it.
 REPLY_LENGTH = 7_000
+#: Of a ticket's custom fields: how many an agent can have there, and how long a value is.
+MOST_FIELDS, VALUE_LENGTH = 50, 500
 #: A message or note that was born in the desk: no Slack message of a person's stands behind it.
 FROM_THE_DESK = Origin(None, None, None, None)
 
 
-async def find(tx: Transaction, person: Person, number: int, operation: Operation) -> Ticket:
+async def find(tx: Transaction, person: Person, number: int, operation: Operation, *, lock: bool = True) -> Ticket:
     """The ticket, locked, when there is one and the person may do this to it."""
-    ticket = await tickets.by_number(tx, number, lock=True)
+    ticket = await tickets.by_number(tx, number, lock=lock)
     if ticket is None or not (may(person, ticket, operation) or may(person, ticket, Operation.READ)):
         if not person.agent_of:
             # Whoever may not see a ticket is not told whether it exists.
@@ -117,6 +119,34 @@ async def retitle(tx: Transaction, person: Person, number: int, title: str) -> T
     ticket = await find(tx, person, number, Operation.EDIT)
     await tickets.change(tx, ticket.id, title=await _readable(tx, title))
     return ticket
+
+
+async def set_fields(tx: Transaction, person: Person, number: int, fields: Sequence[tuple[str, str]]) -> Ticket:
+    """Sets custom fields to texts (Slack-encoded); an empty one takes its field away. Others stay as they are.
+
+    A field that is there under a name in other letter case is that field.
+    """
+    ticket = await find(tx, person, number, Operation.EDIT)
+    there = {name.casefold(): name for name in ticket.custom_fields}
+    spelt = [
+        (name if name in ticket.custom_fields else there.get(name.casefold(), name), value) for name, value in fields
+    ]
+    given = {name: await _value(tx, name, value) for name, value in spelt if value}
+    added = [name for name in given if name not in ticket.custom_fields]
+    if added and len(ticket.custom_fields) + len(added) > MOST_FIELDS:
+        raise Refused(f"A ticket has at most {MOST_FIELDS} fields. Take one away first: `/ticket set {number} field=`")
+    taken = [name for name, value in spelt if not value]
+    if missing := next((name for name in taken if name not in ticket.custom_fields), None):
+        raise Refused(f"Ticket #{number} has no field {missing}.")
+    await tickets.set_fields(tx, ticket.id, given, taken)
+    return ticket
+
+
+async def _value(tx: Transaction, name: str, encoded: str) -> str:
+    value = await _readable(tx, encoded)
+    if len(value) > VALUE_LENGTH:
+        raise Refused(f"The value of {name} is too long: at most {VALUE_LENGTH} characters, it has {len(value):,}.")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,18 +416,10 @@ class Request:
 
 async def open_new(tx: Transaction, desk: Desk, person: Person, channel: str | None, request: Request) -> Ticket:
     """Opens a ticket from the form; its root message is posted in the support channel it came from, else in a DM."""
-    place = await channels.find(tx, channel) if channel else None
-    support = place if place is not None and place.role == "support" else None
-    default = await channels.default_triage(tx)
-    triage = support.triage_channel if support else default.id if default else None
+    support, triage = await _place(tx, channel)
     requester = person
     if request.customer is not None and request.customer != person.slack_id:
-        if triage not in person.agent_of:
-            raise Refused("Only agents can open a ticket for somebody else.", field="customer")
-        met = await people.with_slack_ids(tx, [request.customer])
-        requester = met.get(request.customer) or await people.meet(tx, desk.team_id, request.customer)
-        if requester.kind in {"bot", "deactivated"}:
-            raise Refused("Choose a person who can answer: this account is a bot or was deactivated.", field="customer")
+        requester, _ = await customer(tx, desk, person, channel, request.customer)
     new = NewTicket(
         id=uuid4(),
         title=request.title,
@@ -411,7 +433,7 @@ async def open_new(tx: Transaction, desk: Desk, person: Person, channel: str | N
         requester=requester.user_id,
         requester_team=requester.team_id,
         requester_slack=requester.slack_id,
-        channel=support.id if support else requester.slack_id,
+        channel=support or requester.slack_id,
         root_ts=None,
         triage_channel=triage,
     )
@@ -420,6 +442,36 @@ async def open_new(tx: Transaction, desk: Desk, person: Person, channel: str | N
     ticket = await tickets.by_id(tx, new.id)
     assert ticket is not None
     return ticket
+
+
+async def _place(tx: Transaction, channel: str | None) -> tuple[str | None, str | None]:
+    """Of a ticket asked for in a channel: the support channel in which its thread begins, and its triage channel."""
+    place = await channels.find(tx, channel) if channel else None
+    if place is not None and place.role == "support":
+        return place.id, place.triage_channel
+    default = await channels.default_triage(tx)
+    return None, default.id if default else None
+
+
+async def customer(
+    tx: Transaction, desk: Desk, agent: Person, channel: str | None, slack_id: str
+) -> tuple[Person, str | None]:
+    """Somebody for whom an agent opens a ticket, and the support channel in which its thread begins; None: their DM.
+
+    Refused unless it is a person who can answer and is no agent for such tickets, as far as is known of them.
+    """
+    support, triage = await _place(tx, channel)
+    demand_in(agent, triage, Operation.OPEN_FOR_OTHERS, field="customer")
+    met = await people.with_slack_ids(tx, [slack_id])
+    person = met.get(slack_id) or await people.meet(tx, desk.team_id, slack_id)
+    if person.kind in {"bot", "deactivated"} or slack_id == desk.bot_user:
+        raise Refused("Choose a person who can answer: this account is a bot or was deactivated.", field="customer")
+    if triage in person.agent_of:
+        raise Refused(
+            f"{person.name or 'This person'} is an agent for such tickets. Agents open their own themselves.",
+            field="customer",
+        )
+    return person, support
 
 
 async def _readable(tx: Transaction, encoded: str) -> str:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from bot.blocks import answers, card, customer, mirror
 from bot.blocks.surface import Message
 from bot.tickets import views
-from bot.tickets.listing import Shown
-from storage.tickets import Ticket, Written
+from bot.tickets.listing import Shown, ShownToAgent
+from storage.tickets import Noted, Said, Ticket
 
 AT = dt.datetime(2026, 11, 22, 14, 5, tzinfo=dt.UTC)
 ADA, GRACE = UUID(int=1), UUID(int=2)
@@ -58,6 +58,19 @@ def a_held_reply(state: Literal["held", "sent", "undone", "noted"] = "held") -> 
     return views.HeldReply("r-1", "Grace Hopper", "Fixed, try again.", AT, state)
 
 
+def an_email_claim(**changes: Any) -> views.EmailClaim:
+    values: dict[str, Any] = {
+        "id": "e-1",
+        "customer": "Ada Lovelace",
+        "email": "ada@globex.example",
+        "owner": "Augusta King",
+        "state": "asked",
+        "decided_by": "Grace Hopper",
+        "alert": ("U1",),
+    }
+    return views.EmailClaim(**values | changes)
+
+
 def a_ticket(**changes: Any) -> Ticket:
     values: dict[str, Any] = {
         "id": UUID(int=42),
@@ -90,15 +103,13 @@ def a_ticket(**changes: Any) -> Ticket:
     return Ticket(**values | changes)
 
 
-def a_message(content: str, by: UUID = ADA, **more: Any) -> Written:
+def a_message(content: str, by: UUID = ADA, **more: Any) -> Said:
     word = {"id": "m", "content": content, "created_at": AT.isoformat(), "created_by": str(by), "attachments": []}
-    return Written("message", "customer" if by == ADA else "agent", word | more)
+    return Said("customer" if by == ADA else "agent", word | more)
 
 
-def a_note(content: str, by: UUID = GRACE) -> Written:
-    return Written(
-        "note", "agent", {"id": "n", "content": content, "created_at": AT.isoformat(), "created_by": str(by)}
-    )
+def a_note(content: str, by: UUID = GRACE) -> Noted:
+    return Noted("agent", {"id": "n", "content": content, "created_at": AT.isoformat(), "created_by": str(by)})
 
 
 def a_row(**changes: Any) -> views.Row:
@@ -133,6 +144,7 @@ priorities = st.sampled_from(["low", "medium", "high"])
 ratings = st.none() | st.integers(1, 5)
 files = st.lists(st.tuples(anything, links.map(str)), max_size=10)
 
+fields = st.dictionaries(anything, anything | st.integers() | st.lists(anything, max_size=3), max_size=60)
 cards = st.builds(
     views.Card,
     number=numbers,
@@ -151,6 +163,7 @@ cards = st.builds(
     not_a_ticket=st.booleans(),
     rating=ratings,
     follows=st.none() | numbers,
+    fields=fields,
 )
 mirrors = st.builds(views.Mirror, anything, links, anything, files, st.booleans(), st.booleans(), slack_ids)
 held_replies = st.builds(
@@ -174,14 +187,13 @@ tickets = st.builds(
     tags=several.map(tuple),
     assigned_to=st.integers(0, 200).map(lambda many: tuple(UUID(int=at) for at in range(many))),
     feedback=st.none() | st.builds(lambda rating: {"rating": rating, "comment": None}, st.integers(1, 5)),
+    custom_fields=fields,
     customer_email=st.none() | anything,
     created_at=moments,
     closed_at=st.none() | moments,
     last_activity_at=moments,
 )
-written = st.builds(
-    Written,
-    st.sampled_from(["message", "note"]),
+words = (
     st.sampled_from(["customer", "agent", "other"]),
     st.fixed_dictionaries(
         {"content": anything, "created_at": anything | moments.map(dt.datetime.isoformat), "created_by": anything},
@@ -192,9 +204,27 @@ written = st.builds(
         },
     ),
 )
-entries = st.lists(written, max_size=5) | st.builds(lambda one, many: [one] * many, written, st.integers(0, 200))
-whole_tickets = st.builds(
-    Shown, tickets, entries.map(tuple), entries.map(tuple), st.fixed_dictionaries({ADA: anything, GRACE: anything})
+
+
+def _entries(kind: type[Any]) -> st.SearchStrategy[Any]:
+    one = st.builds(kind, *words)
+    many = st.builds(lambda written, times: [written] * times, one, st.integers(0, 200))
+    return (st.lists(one, max_size=5) | many).map(tuple)
+
+
+named = st.fixed_dictionaries({ADA: anything, GRACE: anything})
+whole_tickets = st.builds(Shown, tickets, _entries(Said), named) | st.builds(
+    ShownToAgent, tickets, _entries(Said), named, _entries(Noted)
+)
+email_claims = st.builds(
+    views.EmailClaim,
+    st.just("e-1"),
+    anything,
+    anything,
+    anything,
+    st.sampled_from(["asked", "confirmed", "rejected", "superseded"]),
+    anything,
+    slack_ids,
 )
 pages = st.builds(
     lambda one, many: [one] * many, st.builds(views.Row, tickets, anything, several, links), st.integers(0, 30)
@@ -209,6 +239,8 @@ rendered: st.SearchStrategy[Message] = st.one_of(
     st.builds(views.NoteMirror, anything, links, anything).map(mirror.note),
     held_replies.map(mirror.held_reply),
     alerts.map(mirror.alert),
+    email_claims.map(mirror.email_claim),
+    numbers.map(customer.email_offer),
     st.builds(views.Parked, anything, anything).map(mirror.parked),
     st.builds(lambda text: answers.sentence(f"No. {text}"), anything),
     st.builds(

@@ -136,7 +136,7 @@ def test_a_title_that_does_not_fit_is_kept_in_the_description() -> None:
 
 
 def test_the_newest_of_a_long_conversation_is_shown() -> None:
-    view = Shown(a_ticket(), tuple(a_message(f"message {at}") for at in range(50)), (), NAMES)
+    view = Shown(a_ticket(), tuple(a_message(f"message {at}") for at in range(50)), NAMES)
     said = "\n".join(marked_up(answers.shown(view, link=None)))
     assert "and 30 earlier messages" in said
     assert "message 49" in said

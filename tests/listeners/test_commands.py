@@ -170,6 +170,58 @@ async def test_priority_tags_and_title_change_the_row_and_the_card(office: Offic
     assert "#billing #export" in card
 
 
+async def test_set_writes_fields_and_shows_them_to_agents_only(office: Office) -> None:
+    root, *_ = await opened(office, office.world.ben, "My laptop is slow")
+    answer = await ask(office, office.world.grace, 'set 1 model="X 1 <carbon>" Seats=3')
+    assert answer == "The fields of #1 are changed."
+    assert (await office.ticket())["custom_fields"] == {"model": "X 1 <carbon>", "Seats": "3"}
+    for said in (office.card().text, await ask(office, office.world.grace, "show 1")):
+        assert "model: X 1 &lt;carbon&gt;" in said
+        assert "Seats: 3" in said
+    assert "carbon" not in await ask(office, office.world.ben, "show 1")
+    assert not any("carbon" in text for text in office.thread(root, office.world.ben))
+
+    await ask(office, office.world.grace, "set 1 seats=4 model=")
+    assert (await office.ticket())["custom_fields"] == {"Seats": "4"}
+    assert "model" not in office.card().text
+
+
+async def test_set_leaves_alone_what_other_programs_keep_there(office: Office) -> None:
+    await opened(office, office.world.ada, "The export fails")
+    theirs = '{"order": {"id": 12345678901234567890.123450, "lines": [1, null]}, "": [], "Plan": {"name": "pro"}}'
+    await office.sql.execute("update tickets set custom_fields = cast($1::text as jsonb)", theirs)
+    await ask(office, office.world.grace, "set 1 version=4")
+    kept = await office.sql.fetchval("select (custom_fields - 'version')::text from tickets")
+    assert kept == await office.sql.fetchval("select cast($1::text as jsonb)::text", theirs)
+    card = office.card().text
+    assert "version: 4" in card
+    assert 'Plan: {"name": "pro"}' in card
+    await ask(office, office.world.grace, "set 1 plan=")
+    assert "Plan" not in (await office.ticket())["custom_fields"]
+
+    await office.sql.execute("update tickets set custom_fields = null")
+    await ask(office, office.world.grace, "set 1 version=5")
+    assert (await office.ticket())["custom_fields"] == {"version": "5"}
+
+
+async def test_set_has_limits(office: Office) -> None:
+    await opened(office, office.world.ada, "The export fails")
+    await office.sql.execute(
+        "update tickets set custom_fields = (select jsonb_object_agg('f' || n, n) from generate_series(1, 50) n)"
+    )
+    before = await office.ticket()
+    sentences = {
+        "set 1 one=more": "A ticket has at most 50 fields. Take one away first: `/ticket set 1 field=`",
+        "set 1 f1=" + "x" * 501: "The value of f1 is too long: at most 500 characters, it has 501.",
+        "set 1 other=": "Ticket #1 has no field other.",
+    }
+    for command, sentence in sentences.items():
+        assert await ask(office, office.world.grace, command) == sentence
+    assert await office.ticket() == before
+    await ask(office, office.world.grace, "set 1 f1=" + "x" * 500)
+    assert (await office.ticket())["custom_fields"]["f1"] == "x" * 500
+
+
 async def test_close_keeps_the_comment_as_a_note_and_asks_for_a_rating(office: Office) -> None:
     root, *_ = await opened(office, office.world.ada, "The export fails")
     assert await ask(office, office.world.grace, "close 1 fixed by release 4.2") == "#1 is closed."
@@ -260,7 +312,7 @@ async def test_what_only_agents_may_do_changes_nothing_for_a_requester(office: O
     before, card = await office.ticket(), office.card().text
     for command in (
         *("claim 1", f"assign 1 {grace}", f"unassign 1 {grace}", "reply 1 Hi", "note 1 Hi", "priority 1 high"),
-        *("tag 1 +a", "title 1 Hi", "spam 1", "close 1 with a comment", "digest"),
+        *("tag 1 +a", "title 1 Hi", "set 1 a=b", "spam 1", "close 1 with a comment", "digest"),
     ):
         assert (await ask(office, office.world.ben, command)).startswith("Only agents can "), command
         assert await office.ticket() == before, command

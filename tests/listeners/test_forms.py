@@ -280,6 +280,87 @@ async def test_an_agent_opens_a_ticket_for_a_customer_who_never_wrote(office: Of
     assert [entry["rating"] for entry in await history(office)] == [5]
 
 
+async def test_a_ticket_for_a_customer_begins_in_their_dm_where_it_is_asked_for_elsewhere(office: Office) -> None:
+    world = office.world
+    for number, customer in enumerate((world.ben, world.ada), 1):
+        await new_form(office, world.grace, world.triage)
+        assert (await send(office, world.grace, title="You called", customer=customer)).ok
+        root, *_ = office.sandbox.dm_messages(customer)
+        ticket = await office.ticket(number)
+        assert (ticket["channel"], ticket["root_ts"]) == (root.channel.id, root.ts)
+        assert f"opened by Grace Hopper for {customer.name}" in root.text
+    await world.ada.dm("Yes, I did")
+    await office.at_rest()
+    assert (await office.said(2))[-1] == "Yes, I did"
+    company = "select team_id from threadesk.people where slack_id = $1"
+    assert await office.sql.fetchval(company, world.ada.id) == world.ada.team.id
+
+
+UNREACHABLE = {
+    "a bot": "Choose a person who can answer: this account is a bot or was deactivated.",
+    "the desk": "Choose a person who can answer: this account is a bot or was deactivated.",
+    "deactivated": "Choose a person who can answer: this account is a bot or was deactivated.",
+    "an agent": "Linus Pauling is an agent for such tickets. Agents open their own themselves.",
+    "not in the channel": "This person is not in this channel and would not see the ticket. Invite them first, or type"
+    " /ticket new elsewhere: the ticket then begins in their direct messages.",
+    "of a company without a channel": "The desk cannot write to this person: Slack answers user_not_visible.",
+    "made up": "The desk cannot write to this person: Slack answers user_not_found.",
+}
+
+
+def chosen(office: Office, who: str) -> str:
+    """The Slack id of somebody for whom no ticket can be opened."""
+    sandbox = office.sandbox
+    robot, gone = sandbox.add_person("Robo"), sandbox.add_person("Dora Gone")
+    robot.bot_id = "B1"
+    sandbox.deactivate(gone)
+    people = {
+        "a bot": robot,
+        "the desk": sandbox.bot,
+        "deactivated": gone,
+        "an agent": office.world.linus,
+        "not in the channel": sandbox.add_person("Nell Away"),
+        "of a company without a channel": sandbox.add_person("Ines Itech", team=sandbox.add_team("Initech")),
+    }
+    return people[who].id if who in people else "U0NOBODY"
+
+
+@pytest.mark.parametrize("who", UNREACHABLE)
+async def test_whom_a_ticket_cannot_be_opened_for_is_said_at_the_field(office: Office, who: str) -> None:
+    world = office.world
+    await new_form(office, world.grace, world.help if who == "not in the channel" else world.triage)
+    sent = await send(office, world.grace, title="You called", description="Twice", customer=chosen(office, who))
+    assert sent.errors == {"customer": UNREACHABLE[who]}
+    assert world.grace.view is not None
+    assert world.grace.view["state"]["values"]["description"]["description"]["value"] == "Twice"
+    assert await office.sql.fetchval("select count(*) from tickets") == 0
+    assert (await send(office, world.grace, customer=world.bob)).ok
+    assert (await office.ticket())["description"] == "Twice"
+
+
+async def test_a_form_waits_when_slack_does_not_say_who_was_chosen(office: Office) -> None:
+    world = office.world
+    await new_form(office, world.grace, world.triage)
+    office.sandbox.disrupt("conversations.open", "slow", seconds=2.5)
+    sent = await send(office, world.grace, title="You called", customer=world.bob)
+    assert sent.errors == {
+        "customer": "Slack does not say just now whether this person can be reached. Please try again."
+    }
+    assert (await send(office, world.grace)).ok
+    assert (await office.ticket())["title"] == "You called"
+
+
+async def test_a_customer_cannot_open_a_ticket_for_another_by_a_forged_form(office: Office) -> None:
+    world = office.world
+    await new_form(office, world.ben, world.help)
+    await world.ben.fill(title="For Bob")
+    sent = submission(world.ben)
+    sent["view"]["state"]["values"]["customer"] = {"customer": {"type": "users_select", "selected_user": world.bob.id}}
+    status, body = await forged(office, sent)
+    assert (status, json.loads(body)["errors"]) == (200, {"title": "Only agents can open a ticket for somebody else."})
+    assert await office.sql.fetchval("select count(*) from tickets") == 0
+
+
 async def test_an_agent_opens_a_ticket_for_themselves_and_is_its_customer(office: Office) -> None:
     world = office.world
     await new_form(office, world.grace, world.help)

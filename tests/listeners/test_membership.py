@@ -123,6 +123,60 @@ async def test_a_member_made_a_guest_while_the_desk_was_down_is_no_agent(
         assert "You have no ticket #1." in await command(office, world.linus, "claim 1")
 
 
+@pytest.mark.parametrize("how", ["deactivated", "guest"])
+async def test_who_is_no_member_any_more_is_no_agent_and_their_tickets_are_nobodys(office: Office, how: str) -> None:
+    """Slack tells that of nobody's leaving a channel; two agents had the second ticket."""
+    world = office.world
+    await opened(office)
+    await opened(office)
+    await command(office, world.linus, "claim 1")
+    await command(office, world.grace, f"assign 2 {world.linus.mention} {world.grace.mention}")
+    if how == "guest":
+        office.sandbox.make_guest(world.linus)
+    else:
+        office.sandbox.deactivate(world.linus)
+    await office.at_rest()
+    first, second = await office.ticket(1), await office.ticket(2)
+    assert (first["assigned_to"], first["status"]) == ([], "new")
+    assert (len(second["assigned_to"]), second["status"]) == (1, "open")
+    is_now = {"deactivated": "is deactivated", "guest": "is a guest now"}[how]
+    said = [one.text for one in office.sandbox.messages(world.triage) if "no longer on these tickets" in one.text]
+    assert said == [
+        f"{world.linus.mention} {is_now} and is no longer on these tickets: #1 The export fails, #2 The export fails"
+    ]
+    if how == "guest":
+        assert "You have no ticket #1." in await command(office, world.linus, "claim 1")
+    [told] = [one for one in office.sandbox.deliveries if one.type == "user_change"]
+    office.sandbox.resend(told)
+    await office.at_rest()
+    again = [one.text for one in office.sandbox.messages(world.triage) if "no longer on these tickets" in one.text]
+    assert again == said
+
+
+async def test_a_new_name_is_shown_wherever_the_person_still_is(office: Office) -> None:
+    world = office.world
+    await world.ben.post(world.help, "My laptop is slow")
+    await office.at_rest()
+    await command(office, world.linus, "claim 1")
+    office.sandbox.rename(world.linus, "Linus P.")
+    office.sandbox.rename(world.ben, "Benjamin")
+    await office.at_rest()
+    status = office.sandbox.find(world.help, "Ticket #1")
+    assert "Linus P. is on it" in status.text
+    assert "From *Benjamin*" in office.card().text
+
+
+async def test_a_change_of_somebody_unknown_or_of_nothing_that_is_shown_asks_slack_nothing(office: Office) -> None:
+    world = office.world
+    await opened(office)
+    calls = len(office.sandbox.calls)
+    office.sandbox.rename(world.ben, "Benjamin")
+    world.grace.title = "Rear Admiral"
+    office.sandbox.rename(world.grace, "")
+    await office.at_rest()
+    assert [one.method for one in office.sandbox.calls[calls:]] == []
+
+
 async def test_a_refusal_that_says_nothing_of_the_person_leaves_them_unknown(office: Office) -> None:
     world = office.world
     granted = office.sandbox.slack.manifest

@@ -21,6 +21,7 @@ from bot.tickets.grammar import (
     Priority,
     Reopen,
     Reply,
+    Set,
     Show,
     Spam,
     Tag,
@@ -68,6 +69,16 @@ ADA, GRACE = Person("U1"), Person("W2")
         ("tag 42 " + "x" * 50, Tag(42, ("x" * 50,), ())),
         ("tag 42 größe", Tag(42, ("größe",), ())),
         ("title 42 “Export fails”", Title(42, "Export fails")),
+        ("set 42 version=4.2", Set(42, (("version", "4.2"),))),
+        (
+            'set 42 Version="4.2 beta" region=“EU west” seats=',
+            Set(42, (("Version", "4.2 beta"), ("region", "EU west"), ("seats", ""))),
+        ),
+        (
+            'set 42 a="" b==c d=&lt;x&gt; owner=<@U1|ada l>',
+            Set(42, (("a", ""), ("b", "=c"), ("d", "&lt;x&gt;"), ("owner", "<@U1|ada l>"))),
+        ),
+        ("set 42 " + "x" * 50 + "=1", Set(42, (("x" * 50, "1"),))),
         ("close 42", Close(42, None)),
         ('close 42 ""', Close(42, None)),
         ("close 42 fixed in 2.1", Close(42, "fixed in 2.1")),
@@ -103,6 +114,8 @@ def test_commands(text: str, command: Command) -> None:
         ("assign <@U1>", Assign(7, (ADA,))),
         ("priority low", Priority(7, "low")),
         ("tag -5 a", Tag(7, ("a",), ("5",))),
+        ("set version=4.2", Set(7, (("version", "4.2"),))),
+        ("set 42 version=4.2", Set(42, (("version", "4.2"),))),
         ("list", List()),
     ],
 )
@@ -135,6 +148,33 @@ def test_in_a_thread_the_number_is_implied_and_one_that_is_given_wins(text: str,
         ("title 97", "The title has no words. Try: `/ticket title 97 Export fails`"),
         ("priority 97", "Which priority? It is low, medium or high. Try: `/ticket priority 97 high`"),
         ("priority 97 asap", '"asap" is no priority: it is low, medium or high. Try: `/ticket priority 97 high`'),
+        ("priority 97 hgih", '"hgih" is no priority: it is low, medium or high. Try: `/ticket priority 97 high`'),
+        ("priority 97 lwo", '"lwo" is no priority: it is low, medium or high. Try: `/ticket priority 97 low`'),
+        ("priority high 97", "The ticket's number comes right after priority. Try: `/ticket priority 97 high`"),
+        ("assign <@U1> #97", "The ticket's number comes right after assign. Try: `/ticket assign 97 @grace`"),
+        ("resolve 97", 'There is no verb "resolve". Did you mean: `/ticket close 97`?'),
+        ("digest weekly", '"weekly" is no period: it is today, week or month. Try: `/ticket digest week`'),
+        ("digest moth", '"moth" is no period: it is today, week or month. Try: `/ticket digest month`'),
+        ("set 97", 'Which field? Write its name, =, and its value. Try: `/ticket set 97 version="4.2 beta"`'),
+        (
+            "set 97 version 4.2",
+            '"version" has no value: write = right after the name, and quotation marks around several words.'
+            ' Try: `/ticket set 97 version="…"`',
+        ),
+        (
+            "set 97 =4.2",
+            '"=4.2" names no field: its name stands before =, without spaces. Try: `/ticket set 97 version="4.2 beta"`',
+        ),
+        (
+            "set 97 a!b=1",
+            '"a!b" cannot be a field\'s name: those are of letters, digits, - _ and .'
+            ' Try: `/ticket set 97 version="4.2 beta"`',
+        ),
+        ("set 97 a=1 A=2", '"A" is there twice. Try: `/ticket set 97 version="4.2 beta"`'),
+        (
+            "set 97 " + "x" * 51 + "=1",
+            f'The name "{"x" * 39}…" is too long: at most 50 characters. Try: `/ticket set 97 version="4.2 beta"`',
+        ),
         ("priority 97 low now", '"now" is too much here. Try: `/ticket priority 97 high`'),
         ("digest year", '"year" is no period: it is today, week or month. Try: `/ticket digest week`'),
         ("assign 97", "Who? Type @ and pick the person from Slack's list. Try: `/ticket assign 97 @grace`"),
@@ -160,7 +200,7 @@ def test_in_a_thread_the_number_is_implied_and_one_that_is_given_wins(text: str,
         ),
         (
             "list opne",
-            'There is nothing to list by "opne". Did you mean open? Try: `/ticket list open unassigned #billing high`',
+            'There is nothing to list by "opne". Did you mean open? Try: `/ticket list open`',
         ),
         (
             "list billing",
@@ -217,6 +257,7 @@ def verb_of(command: Command) -> str:
             | Priority()
             | Tag()
             | Title()
+            | Set()
             | Close()
             | Reopen()
             | Spam()
@@ -271,6 +312,112 @@ def test_whatever_is_typed_is_a_command_or_gets_a_short_sentence(text: str, impl
         sentence = str(refused)
         assert 20 < len(sentence) < 250
         assert "\n" not in sentence
+
+
+WORDS = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=12)
+TAGS = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)
+PEOPLE = st.lists(st.from_regex(r"[UW][A-Z0-9]{2,10}", fullmatch=True).map(Person), min_size=1, max_size=4, unique=True)
+NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
+VALUES = st.lists(WORDS, max_size=3).map(" ".join)
+SENTENCES = st.lists(WORDS, min_size=1, max_size=5).map(" ".join)
+NUMBERS = st.integers(1, 2**31 - 1)
+LEVELS = st.sampled_from(["low", "medium", "high"])
+
+
+@st.composite
+def tags(draw: st.DrawFn) -> Tag:
+    chosen = draw(st.lists(TAGS, min_size=1, max_size=5, unique=True))
+    removed = draw(st.integers(0, len(chosen)))
+    return Tag(draw(NUMBERS), tuple(chosen[removed:]), tuple(chosen[:removed]))
+
+
+COMMANDS = st.one_of(
+    st.builds(New, VALUES),
+    st.builds(
+        List,
+        st.none() | st.sampled_from(["open", "new", "pending", "closed", "all"]),
+        st.none() | st.sampled_from(["mine", "unassigned"]) | PEOPLE.map(lambda people: people[0]),
+        st.none() | TAGS,
+        st.none() | LEVELS,
+    ),
+    *(st.builds(one) for one in (Mine, Help)),
+    *(st.builds(one, NUMBERS) for one in (Show, Claim, Reopen, Spam)),
+    *(st.builds(one, NUMBERS, PEOPLE.map(tuple)) for one in (Assign, Unassign)),
+    *(st.builds(one, NUMBERS, SENTENCES) for one in (Reply, Note, Title)),
+    st.builds(Close, NUMBERS, st.none() | SENTENCES),
+    st.builds(Priority, NUMBERS, LEVELS),
+    tags(),
+    st.builds(
+        Set, NUMBERS, st.dictionaries(NAMES, VALUES, min_size=1, max_size=4).map(lambda all_: tuple(all_.items()))
+    ),
+    st.builds(Digest, st.sampled_from(["today", "week", "month"])),
+)
+
+
+def typed(command: Command) -> str:  # noqa: PLR0911
+    """The command as a person would type it, Slack-encoded."""
+    match command:
+        case New(title):
+            return f"new {title}"
+        case List(status, whose, tag, priority):
+            person = f"<@{whose.slack_id}>" if isinstance(whose, Person) else whose
+            return " ".join(["list", *filter(None, (status, person, f"#{tag}" if tag else None, priority))])
+        case Assign(number, people) | Unassign(number, people):
+            return f"{verb_of(command)} {number} {' '.join(f'<@{one.slack_id}>' for one in people)}"
+        case Tag(number, add, remove):
+            return f"tag #{number} {' '.join([*(f'+{tag}' for tag in add), *(f'-{tag}' for tag in remove)])}"
+        case Set(number, fields):
+            return " ".join([f"set {number}", *(f'{name}="{value}"' for name, value in fields)])
+        case Reply(number, text) | Note(number, text) | Title(number, text) | Close(number, text):
+            return f"{verb_of(command)} {number} {text or ''}"
+        case Priority(number, level):
+            return f"priority {number} {level}"
+        case Digest(period):
+            return f"digest {period}"
+        case Show(number) | Claim(number) | Reopen(number) | Spam(number):
+            return f"{verb_of(command)} {number}"
+        case _:
+            return verb_of(command)
+
+
+@given(COMMANDS)
+def test_every_command_can_be_typed(command: Command) -> None:
+    assert parse(typed(command)) == command
+
+
+#: Every verb's printed example, written out: what README and `help` promise is what is done.
+EXAMPLES: dict[str, Command] = {
+    "new": New("The export fails"),
+    "list": List("open", "unassigned", "billing", "high"),
+    "mine": Mine(),
+    "show": Show(42),
+    "claim": Claim(42),
+    "assign": Assign(42, (Person("U024BE7LH"),)),
+    "unassign": Unassign(42, (Person("U024BE7LH"),)),
+    "reply": Reply(42, "It works again"),
+    "note": Note(42, "Seen before"),
+    "priority": Priority(42, "high"),
+    "tag": Tag(42, ("billing",), ("urgent",)),
+    "title": Title(42, "Export fails"),
+    "set": Set(42, (("version", "4.2 beta"),)),
+    "close": Close(42, None),
+    "reopen": Reopen(42),
+    "spam": Spam(42),
+    "digest": Digest("week"),
+    "help": Help(),
+}
+
+
+def test_every_printed_example_does_what_its_verb_says() -> None:
+    assert {verb: parse(row.example) for verb, row in VERBS.items()} == EXAMPLES
+
+
+@given(st.sampled_from([verb for verb, row in VERBS.items() if " N" in row.usage]), st.integers(1, 999))
+def test_a_hint_is_itself_a_right_command_about_the_same_ticket(verb: str, number: int) -> None:
+    with pytest.raises(Misunderstood) as refused:
+        parse(f"{verb} {number} {chr(33)}!" if verb not in {"reply", "note", "title", "close"} else f"{verb} -{number}")
+    hint = str(refused.value).partition("`/ticket ")[2].partition("`")[0]
+    assert verb_of(parse(hint.replace("@grace", "<@U1>"))) == verb
 
 
 @given(st.text(min_size=1).map(str.strip).filter(lambda words: words and words[0] not in '"“'))

@@ -364,7 +364,7 @@ async def seen_in_full(room: Room, who: str) -> None:
 async def seen_with_notes(room: Room, who: str) -> None:
     """A ticket is shown to its requester without a word about notes; here that counts as a refusal."""
     shown: listing.Shown = await room.does(who, lambda tx, person: listing.shown(tx, person, room.number))
-    if not shown.notes:
+    if not isinstance(shown, listing.ShownToAgent):
         raise Refused(f"Only agents can {Operation.READ_NOTES}.")
 
 
