@@ -36,6 +36,15 @@ class Callback(StrEnum):
     CLOSE = "close"
     EDIT = "edit"
     RATING_COMMENT = "rating_comment"
+    ADD_TO_TICKET = "add_to_ticket"
+
+
+class Shortcut(StrEnum):
+    """The callback_id of every shortcut of manifest.yml."""
+
+    OPEN_TICKET = "open_ticket"
+    ADD_TO_TICKET = "add_to_ticket"
+    NEW_TICKET = "new_ticket"
 
 
 class Field(StrEnum):
@@ -49,3 +58,4 @@ class Field(StrEnum):
     COMMENT = "comment"
     TAGS = "tags"
     ASSIGNEES = "assignees"
+    NUMBER = "number"
