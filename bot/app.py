@@ -24,9 +24,10 @@ from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
+from bot.delivery.importer import Importer
 from bot.delivery.presence import Presence
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, hasty_client, patient_client
-from bot.listeners import http, messages
+from bot.listeners import http, messages, payloads
 from bot.listeners.requests import CountedApp
 from bot.listeners.socket import SocketMode
 from bot.metrics import VERSION, Metrics
@@ -164,13 +165,14 @@ async def _working(services: Services, presence: Presence, stop: asyncio.Event) 
     """What works in the background. Where one of them fails, `stop` is set, and the failure raised at the end."""
     courier, due = Courier(services), Clock(services)
     catch_up = CatchUp(services, functools.partial(messages.heard, services))
-    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up, presence)]
+    importer = Importer(services, functools.partial(payloads.arrived, desk=services.desk))
+    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up, presence, importer)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())
     try:
         yield catch_up
     finally:
-        for each in (presence, catch_up, due, courier):
+        for each in (presence, importer, catch_up, due, courier):
             each.stop()
         await asyncio.gather(*work)
 

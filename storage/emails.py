@@ -51,17 +51,17 @@ async def offer(tx: Transaction, ticket_id: UUID) -> bool:
         where d.ticket_id = :id and t.source_channel = 'slack' and t.customer_email is null and t.status <> 'closed'
           and p.known_at is not null and p.email is null and p.kind in ('member', 'guest', 'external')
           and not exists (select from public.customers where id = p.user_id)
-        on conflict do nothing
+        on conflict do nothing returning 1
         """,
         id=ticket_id,
         now=tx.now,
     )
-    return bool(offered.rowcount)
+    return bool(offered)
 
 
 async def find(tx: Transaction, claim_id: UUID) -> Claim | None:
     row = (await tx.run(f"{CLAIM} where id = :id", id=claim_id)).one_or_none()
-    return Claim(**row._mapping) if row else None
+    return Claim(**row) if row else None
 
 
 async def asked_about(tx: Transaction, ticket_id: UUID) -> list[Claim]:
@@ -72,7 +72,7 @@ async def asked_about(tx: Transaction, ticket_id: UUID) -> list[Claim]:
         " order by claimed_at, id",
         id=ticket_id,
     )
-    return [Claim(**row._mapping) for row in found]
+    return [Claim(**row) for row in found]
 
 
 async def kept(tx: Transaction, person: Person) -> str | None:

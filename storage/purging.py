@@ -34,6 +34,12 @@ OVER: dict[str, LiteralString] = {
         order by arrived_at limit :batch for update skip locked)
       returning 1
     """,
+    # Nobody leaves a form open for so long.
+    "picked": """
+      delete from threadesk.picked where id in (
+        select id from threadesk.picked where picked_at < cast(:now as timestamptz) - interval '1 day'
+        order by picked_at limit :batch for update skip locked)
+    """,
 }
 
 

@@ -22,7 +22,8 @@ class Ticket:
     """A ticket's row without its conversation and notes, which are read where they are needed.
 
     `channel`, `root_ts`: the customer's thread; `channel` is the requester's Slack id, and `root_ts` is None, until
-    the desk has posted the root in their DM. `feedback` as in the ticket schema.
+    the desk has posted the root in their DM. `feedback` as in the ticket schema. `imported_to`: what was written in the
+    thread until then stood there before the ticket.
     """
 
     id: UUID
@@ -51,6 +52,7 @@ class Ticket:
     closings: int
     closed_at: dt.datetime | None
     last_activity_at: dt.datetime
+    imported_to: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class NewTicket:
     root_ts: str | None
     triage_channel: str | None
     follows: UUID | None = None
+    imported_to: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ TICKET: LiteralString = """
   t.id, d.number, t.title, t.description, t.status, t.priority, t.tags, t.custom_fields, t.assigned_to, t.feedback,
   t.source_channel, t.created_at, t.updated_at, t.created_by, t.customer_email, d.requester, d.requester_team,
   d.requester_slack, d.channel, d.root_ts, d.triage_channel, d.follows, d.not_a_ticket, d.closings, d.closed_at,
-  d.last_activity_at
+  d.last_activity_at, d.imported_to
 """
 FROM: LiteralString = "from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
 
@@ -194,8 +197,9 @@ async def insert(tx: Transaction, new: NewTicket) -> int:
     number = await tx.run(
         """
         insert into threadesk.desk_tickets (ticket_id, requester, requester_team, requester_slack, channel, root_ts,
-          triage_channel, follows, last_activity_at)
-        values (:id, :requester, :requester_team, :requester_slack, :channel, :root_ts, :triage_channel, :follows, :now)
+          triage_channel, follows, imported_to, last_activity_at)
+        values (:id, :requester, :requester_team, :requester_slack, :channel, :root_ts, :triage_channel, :follows,
+          :imported_to, :now)
         returning number
         """,
         id=new.id,
@@ -206,6 +210,7 @@ async def insert(tx: Transaction, new: NewTicket) -> int:
         root_ts=new.root_ts,
         triage_channel=new.triage_channel,
         follows=new.follows,
+        imported_to=new.imported_to,
         now=tx.now,
     )
     await tx.run(
@@ -566,6 +571,32 @@ async def is_known(tx: Transaction, channel: str, ts: str) -> bool:
         "select 1 from threadesk.messages where channel = :channel and ts = :ts", channel=channel, ts=ts
     )
     return found.one_or_none() is not None
+
+
+async def holding(tx: Transaction, channel: str, ts: str) -> UUID | None:
+    """The ticket whose message, note or post of the desk Slack's message (channel, ts) is."""
+    found = await tx.run(
+        """
+        select ticket_id from threadesk.messages where channel = :channel and ts = :ts
+        union all select ticket_id from threadesk.posted where channel = :channel and ts = :ts limit 1
+        """,
+        channel=channel,
+        ts=ts,
+    )
+    holder = found.scalar_one_or_none()
+    return UUID(str(holder)) if holder else None
+
+
+async def copies(tx: Transaction, channel: str, ts: str) -> list[Recorded]:
+    """The notes that quote Slack's message (channel, ts): their `source.copy_of` is `copied_from` of it."""
+    found = await tx.run(
+        f"{RECORDED} and m.source ? 'copy_of' and m.source ->> 'copy_of' = :of", of=copied_from(channel, ts)
+    )
+    return [_recorded(row) for row in found]
+
+
+def copied_from(channel: str, ts: str) -> str:
+    return f"{channel}/{ts}"
 
 
 async def answered_later(tx: Transaction, ticket_id: UUID, than: dt.datetime, role: AuthorRole) -> bool:

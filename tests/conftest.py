@@ -240,6 +240,7 @@ class Office:
                     """
                     select exists (select from threadesk.to_show where parked is null
                         and lane not in (select id from threadesk.channels where suspended is not null))
+                      or exists (select from threadesk.openings)
                       or exists (select from threadesk.notices where sent_at is null and refused is null)
                       or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
                     """,

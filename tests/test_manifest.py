@@ -55,7 +55,7 @@ METHOD_SCOPES: dict[str, set[str]] = {
 }
 
 #: The functions of bot/delivery that call a method, and at which place they are told which.
-CALLERS = {"call": 1, "ask": 1, "pages": 1, "_call": 2, "_pages": 2}
+CALLERS = {"call": 1, "ask": 1, "pages": 1, "all_pages": 0, "_within_budget": 0}
 METHOD = re.compile(r"[a-z]+(\.[a-zA-Z]+)+")
 
 

@@ -52,6 +52,19 @@ def sentence(text: str) -> Message:
     return message(text, words(text))
 
 
+def opened(number: int, title: str, link: str | None) -> Message:
+    """What somebody has asked for is a ticket now. `title` is plain text."""
+    return sentence(f"This is ticket {_named(number, link)} now: {escape(title_of(title))}")
+
+
+def opened_already(number: int, link: str | None) -> Message:
+    return sentence(f"This belongs to ticket {_named(number, link)} already.")
+
+
+def _named(number: int, link: str | None) -> str:
+    return linked(link, f"#{number}")
+
+
 def page(rows: Sequence[Row], *, heading: str, more: str | None) -> Message:
     """A page of a list. `heading` is plain text; `more` is the value of *More*, None on the last page."""
     title = header("heading", one_line(heading) or "Tickets")

@@ -40,6 +40,15 @@ class Callback(StrEnum):
     EDIT = "edit"
     RATING_COMMENT = "rating_comment"
     EMAIL = "email"
+    ADD_TO_TICKET = "add_to_ticket"
+
+
+class Shortcut(StrEnum):
+    """The callback_id of every shortcut of manifest.yml."""
+
+    OPEN_TICKET = "open_ticket"
+    ADD_TO_TICKET = "add_to_ticket"
+    NEW_TICKET = "new_ticket"
 
 
 class Field(StrEnum):
@@ -54,3 +63,4 @@ class Field(StrEnum):
     TAGS = "tags"
     ASSIGNEES = "assignees"
     EMAIL = "email"
+    NUMBER = "number"

@@ -139,6 +139,14 @@ def email(number: int) -> dict[str, Any]:
     return _form("Your e-mail", "Leave it", Callback.EMAIL, blocks, number=number)
 
 
+def add_to_ticket(words: str, picked: str) -> dict[str, Any]:
+    """`words`: what the message says, as plain text. private_metadata: {"picked": the id under which it is kept}."""
+    number = slack.PlainTextInput(Field.NUMBER.value, placeholder="42", max_length=12)
+    where = "A message from the ticket's own channel joins its conversation; any other becomes an internal note."
+    blocks = [_about(words), _input(Field.NUMBER, "Number of the ticket", number, hint=where)]
+    return _form("Add to a ticket", "Add", Callback.ADD_TO_TICKET, blocks, picked=picked)
+
+
 def result(sentence: str) -> dict[str, Any]:
     """Says how it went. `sentence` is mrkdwn in which what people typed is escaped."""
     return modal("Ticket desk", [section("result", clip(sentence, SECTION))], close="OK")

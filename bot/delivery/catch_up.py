@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,12 +22,13 @@ import structlog
 
 from bot.blocks import answers
 from bot.delivery import reading
+from bot.delivery.reader import LEASE_SECONDS, Lost, Reader
 from bot.delivery.reading import Event, Read
-from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask
+from bot.delivery.slack import SlackRefused, Unclear
 from bot.services import Services
 from bot.tickets import history, text
 from bot.tickets.views import Recovered
-from storage import catch_up, notices, showing
+from storage import catch_up, notices
 from storage.catch_up import Conversation, Lease
 from storage.engine import DatabaseAway, Transaction
 
@@ -43,13 +43,6 @@ BEFORE_START = dt.timedelta(minutes=1)
 #: What is younger may be on its way as an event.
 SETTLE_SECONDS = 10.0
 LOOK_SECONDS = 60.0
-LEASE_SECONDS = 30.0
-#: The most that Slack gives at once: https://docs.slack.dev/reference/methods/conversations.history
-PAGE = 999
-#: Both methods may be called 50 times a minute: https://docs.slack.dev/apis/web-api/rate-limits
-CALL_EVERY = 1.2
-CALL_BURST = 20
-TRIES = 4
 #: How long a conversation is left alone that Slack does not show, did not show this time, or that the desk fails at.
 REFUSED_SECONDS = 3600.0
 UNCLEAR_SECONDS = 60.0
@@ -57,10 +50,6 @@ FAILED_SECONDS = 600.0
 
 
 class _Stopped(Exception):  # noqa: N818 - the desk is closing
-    pass
-
-
-class _Lost(Exception):  # noqa: N818 - another desk has taken over
     pass
 
 
@@ -178,7 +167,7 @@ class CatchUp:
         except _Stopped:
             await self._release(lease, 0)
             raise
-        except _Lost:
+        except Lost:
             log.warning("another desk reads this conversation now", channel=lease.channel)
         except SlackRefused as refused:
             log.warning("Slack does not show a conversation", channel=lease.channel, error=refused.error)
@@ -200,7 +189,11 @@ class CatchUp:
 
     async def _read(self, lease: Lease, conversation: Conversation, report: Report) -> None:
         read_to = self._services.now() - dt.timedelta(seconds=self._settle)
-        read = await self._look(lease, conversation, report, f"{read_to.timestamp():.6f}")
+        reader = self._reader_of(lease)
+        try:
+            read = await self._look(reader, conversation, f"{read_to.timestamp():.6f}")
+        finally:
+            report.calls += reader.calls
         events = await self._missed_events(read)
         failed = await self._take_all(lease, events)
         async with self._services.transaction() as tx:
@@ -213,71 +206,39 @@ class CatchUp:
                 await catch_up.remember_threads(tx, read.channel, settled, reading.replies(read, settled))
                 await catch_up.release(tx, lease, read_to=read_to)
 
-    async def _look(self, lease: Lease, conversation: Conversation, report: Report, read_to: str) -> Read:
+    def _reader_of(self, lease: Lease) -> Reader:
+        async def renew(tx: Transaction, seconds: float) -> bool:
+            return await catch_up.renew(tx, lease, seconds=seconds)
+
+        return Reader(self._services, lease.channel, self._rest, renew)
+
+    async def _look(self, reader: Reader, conversation: Conversation, read_to: str) -> Read:
         """Asks Slack for the conversation and for those threads in it that have moved."""
         channel, oldest = conversation.channel, conversation.oldest
         async with self._services.transaction() as tx:
             # Before Slack is asked: what is known by now, Slack must show.
             known = await catch_up.known(tx, channel, oldest)
             in_threads = await catch_up.threads(tx, channel, oldest)
-        listed, whole = await self._pages(lease, report, "conversations.history", oldest=oldest, inclusive=True)
+        listed, whole = await reader.all_pages("conversations.history", oldest=oldest, inclusive=True)
         read = Read(conversation, self._services.desk, read_to, known, listed, whole)
         async with self._services.transaction() as tx:
             before = await catch_up.read_threads(tx, channel, read.threads)
             of_tickets = await catch_up.ticket_threads(tx, channel, list(read.threads))
         after_gap = conversation.read_to is None or conversation.read_to < self._missed
         for root in reading.moved(read, in_threads, before, of_tickets, after_gap=after_gap):
-            await self._read_thread(lease, report, read, root)
+            await self._read_thread(reader, read, root)
         for root in reading.vanished(read):
-            await self._read_thread(lease, report, read, root)
+            await self._read_thread(reader, read, root)
         return read
 
-    async def _read_thread(self, lease: Lease, report: Report, read: Read, root: str) -> None:
+    async def _read_thread(self, reader: Reader, read: Read, root: str) -> None:
         try:
-            replies, whole = await self._pages(lease, report, "conversations.replies", ts=root)
+            replies, whole = await reader.all_pages("conversations.replies", ts=root)
         except SlackRefused as refused:
             if refused.error != "thread_not_found":
                 raise
             replies, whole = [], True
         read.add_thread(root, replies, whole=whole)
-
-    async def _pages(
-        self, lease: Lease, report: Report, method: str, **arguments: Any
-    ) -> tuple[list[dict[str, Any]], bool]:
-        """All that Slack shows, and whether that is all there is."""
-        found: list[dict[str, Any]] = []
-        cursor = ""
-        while True:
-            answer = await self._call(
-                lease, report, method, channel=lease.channel, limit=PAGE, cursor=cursor, **arguments
-            )
-            found += answer["messages"]
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor", "")
-            if not cursor:
-                return found, not answer.get("has_more")
-
-    async def _call(self, lease: Lease, report: Report, method: str, **arguments: Any) -> dict[str, Any]:
-        """Slack's answer, asked for within what Slack allows. SlackRefused; Unclear after some tries."""
-        services, tried = self._services, 0
-        every = CALL_EVERY * services.pace
-        while True:
-            async with services.transaction() as tx:
-                wait = await showing.place_in_budget(tx, method, every=every, burst=CALL_BURST)
-                if not await catch_up.renew(tx, lease, seconds=wait + LEASE_SECONDS):
-                    raise _Lost
-            await self._rest(wait)
-            report.calls += 1
-            try:
-                return await ask(services.slack, method, **arguments)
-            except RateLimited as limited:
-                async with services.transaction() as tx:
-                    # The burst is spent: the next places in the budget begin at the end of the pause.
-                    await showing.pause(tx, method, limited.seconds + CALL_BURST * every)
-            except Unclear:
-                tried += 1
-                if tried == TRIES:
-                    raise
-                await self._rest(2.0**tried * services.pace * random.uniform(0.7, 1.3))  # noqa: S311 - spreads load
 
     async def _missed_events(self, read: Read) -> list[Event]:
         """What the desk still does not know of what was read, oldest first."""
@@ -307,7 +268,7 @@ class CatchUp:
         for event in events:
             async with self._services.transaction() as tx:
                 if not await catch_up.renew(tx, lease, seconds=LEASE_SECONDS):
-                    raise _Lost
+                    raise Lost
             if self._stopping.is_set():
                 raise _Stopped
             if not await self._taken(event, lease.channel):

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from bot.blocks import card, customer, mirror
 from bot.blocks.surface import Message
-from bot.tickets import text, views
+from bot.tickets import conversation, text, views
 from bot.tickets.desk import Desk
 from storage import channels, emails, people, replies, showing, tickets
 from storage.engine import Transaction
@@ -192,8 +192,9 @@ async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
     if one.kind == "note":
         return mirror.note(views.NoteMirror(author=name, picture=picture, words=words))
     fresh = one.posted is None or one.posted.ts is None
-    # What a customer writes on a closed ticket without opening it again is a bare "thanks".
-    alerting = view.side == "triage" and one.author_role == "customer" and fresh and view.ticket.status != "closed"
+    # What a customer writes on a closed ticket without opening it again is a bare "thanks"; an import is no news.
+    told = conversation.IMPORTED in (one.source or {}) or view.ticket.status == "closed"
+    alerting = view.side == "triage" and one.author_role == "customer" and fresh and not told
     return mirror.mirror(
         views.Mirror(
             author=name,

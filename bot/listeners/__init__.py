@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.listeners import buttons, commands, errors, forms, gaps, membership, mentions, messages
+from bot.listeners import (
+    buttons,
+    commands,
+    errors,
+    forms,
+    gaps,
+    membership,
+    mentions,
+    messages,
+    reactions,
+    shortcuts,
+)
 from bot.services import Services
 
 
@@ -17,3 +28,5 @@ def register(app: AsyncApp, services: Services) -> None:
     commands.register(app, services)
     buttons.register(app, services)
     forms.register(app, services)
+    shortcuts.register(app, services)
+    reactions.register(app, services)

@@ -126,3 +126,8 @@ async def _tell(
             )
     elif body.get("response_url"):
         await respond(text=said.text, blocks=said.blocks, response_type="ephemeral", replace_original=False)
+    elif isinstance(error, (Refused, *SLACK_AWAY)):
+        # A global shortcut has no place of its own.
+        key = f"shortcut:{body.get('trigger_id') or secrets.token_hex(8)}"
+        async with services.answering() as tx:
+            await notices.add(tx, key, "direct", {"text": said.text, "blocks": said.blocks}, slack_id=user["id"])

@@ -15,10 +15,11 @@ from bot.blocks.ids import Callback
 from bot.delivery import reaching
 from bot.listeners.buttons import presser
 from bot.services import Services
-from bot.tickets import emails, forms, text, work
+from bot.tickets import emails, forms, imports, text, work
+from bot.tickets.arrivals import Picked
 from bot.tickets.errors import Overtaken, Refused
 from bot.tickets.grammar import LARGEST_NUMBER
-from storage import tickets
+from storage import picked, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Priority
@@ -46,6 +47,7 @@ class About(BaseModel):
     seen: UUID | None = None
     channel: str | None = Field(default=None, pattern="^[A-Z0-9]+$")
     rating: int = Field(default=0, ge=0, le=5)
+    picked: UUID | None = None
     shown: Shown | None = None
 
     @property
@@ -89,11 +91,18 @@ def register(app: AsyncApp, services: Services) -> None:
     async def email(tx: Transaction, person: Person, about: About, form: forms.EmailForm) -> None:
         await emails.leave(tx, person, about.ticket, form.email)
 
+    async def add(tx: Transaction, person: Person, about: About, form: forms.AddForm) -> None:
+        kept = await picked.take(tx, person, about.picked) if about.picked else None
+        if kept is None:
+            raise Refused("This form is too old. Choose *Add to ticket* in the message's menu again.")
+        await imports.add(tx, services.desk, person, form.number, Picked.model_validate(kept))
+
     takes(Callback.NOTE, forms.WordsForm, note)
     takes(Callback.CLOSE, forms.CloseForm, close)
     takes(Callback.EDIT, forms.EditForm, edit)
     takes(Callback.RATING_COMMENT, forms.RatingForm, comment)
     takes(Callback.EMAIL, forms.EmailForm, email)
+    takes(Callback.ADD_TO_TICKET, forms.AddForm, add)
     _new_ticket(app, services)
     _reply(app, services)
 

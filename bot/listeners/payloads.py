@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.delivery.directory import file_of
 from bot.delivery.reading import READ_BACK
-from bot.tickets.arrivals import Arrived, MessageArrived, MessageDeleted, MessageEdited
+from bot.tickets.arrivals import Arrived, MessageArrived, MessageDeleted, MessageEdited, Picked, ReactionAdded
 from bot.tickets.desk import Desk
 from bot.tickets.text import first_mention
 
@@ -50,6 +50,40 @@ def message(event: Mapping[str, Any], desk: Desk, *, text: str, on_request: bool
         files=tuple(file_of(file) for file in event.get("files") or ()),
         on_request=on_request,
         edited=(event.get("edited") or {}).get("ts"),
+    )
+
+
+def picked(body: Mapping[str, Any], desk: Desk) -> Picked:
+    """The message of a message shortcut: https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload"""
+    message, channel = body["message"], str(body["channel"]["id"])
+    thread_ts = message.get("thread_ts")
+    by_person = message.get("subtype") in WORDS and is_a_persons(message, desk)
+    profile = message.get("bot_profile") or {}
+    return Picked(
+        channel=channel,
+        ts=str(message["ts"]),
+        thread_ts=thread_ts if thread_ts != message["ts"] else None,
+        team=team_of(message, desk) if by_person else None,
+        author=message["user"] if by_person else None,
+        called=str(message.get("username") or profile.get("name") or ""),
+        text=str(message.get("text") or ""),
+        files=tuple(file_of(file) for file in message.get("files") or ()),
+    )
+
+
+def reaction(event: Mapping[str, Any], desk: Desk) -> ReactionAdded | None:
+    """A `reaction_added` event; None for one of the desk itself, or to something else than a message:
+    https://docs.slack.dev/reference/events/reaction_added
+    """
+    item = event.get("item") or {}
+    if item.get("type") != "message" or event.get("user") in (None, desk.bot_user):
+        return None
+    return ReactionAdded(
+        channel=item["channel"],
+        ts=str(item["ts"]),
+        user=event["user"],
+        name=str(event["reaction"]),
+        at=str(event["event_ts"]),
     )
 
 

@@ -120,17 +120,27 @@ class Person(Account):
         return await interactions.run_command(self.slack, self, command, sent, place)
 
     async def shortcut(self, callback_id: str) -> Interaction:
-        """Use a global shortcut."""
+        """Use a global shortcut: https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload"""
         self._must_have_shortcut(callback_id, "global")
-        return await self._interact({"type": "shortcut", "callback_id": callback_id} | self._action())
+        user = {"id": self.id, "username": self.handle, "team_id": self.team.id}
+        return await self._interact({"type": "shortcut", "callback_id": callback_id, "user": user} | self._action())
 
     async def message_shortcut(self, callback_id: str, message: Message) -> Interaction:
-        """Use a message shortcut, from a message's menu."""
+        """Use a message shortcut, from a message's menu, whether the bot is in the channel or not.
+
+        Unlike others, its payload need not say of which team the person is:
+        https://github.com/slackapi/bolt-js/blob/main/src/types/shortcuts/message-shortcut.ts
+        """
         self._must_have_shortcut(callback_id, "message")
         self._must_see(message)
         if message.only_for or message.is_tombstone:
             raise CannotDo("That message has no menu.", SHORTCUTS)
-        kind: dict[str, Any] = {"type": "message_action", "callback_id": callback_id, "message_ts": message.ts}
+        kind: dict[str, Any] = {
+            "type": "message_action",
+            "callback_id": callback_id,
+            "message_ts": message.ts,
+            "user": {"id": self.id, "name": self.handle},
+        }
         return await self._interact(kind | self._action() | block_actions.about(self.slack, self, message))
 
     async def click(

@@ -94,9 +94,11 @@ def _tell_reaction(slack: "Slack", event: str, message: Message, person: Account
         "user": person.id,
         "reaction": name,
         "item": {"type": "message", "channel": message.channel.id, "ts": message.ts},
-        "item_user": message.author.id if message.author else None,
         "event_ts": slack.workspace.next_ts(),
     }
+    # A message that is not by a user, such as one under another name, has no item_user.
+    if author := message_object(slack, message).get("user"):
+        payload["item_user"] = author
     events.emit(slack, event, payload, message.channel)
 
 

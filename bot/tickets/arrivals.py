@@ -43,6 +43,29 @@ class MessageArrived(BaseModel):
     edited: str | None = None
 
 
+class Picked(BaseModel):
+    """A message at which somebody has pointed, as Slack showed it then. `text` is Slack-encoded.
+
+    `team` and `author` are None for one that no person wrote; `called` is the name that such a one had.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: str
+    ts: str
+    thread_ts: str | None = None
+    team: str | None = None
+    author: str | None = None
+    called: str = ""
+    text: str = ""
+    files: tuple[File, ...] = ()
+
+    @property
+    def by(self) -> tuple[str, str] | None:
+        """(team, Slack id) of the person who wrote it."""
+        return (self.team, self.author) if self.team and self.author else None
+
+
 class MessageEdited(BaseModel):
     """`at`: the event's own Slack timestamp; `edited.ts` has whole seconds only, too coarse to order two edits.
 
@@ -72,5 +95,26 @@ class MessageDeleted(BaseModel):
     at: str
 
 
-Arrived = Annotated[MessageArrived | MessageEdited | MessageDeleted, Field(discriminator="kind")]
+class ReactionAdded(BaseModel):
+    """Somebody of the workspace, `user`, has reacted to the message (channel, ts). `at`: the event's Slack timestamp.
+
+    `name`: the emoji's, without colons.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["reaction"] = "reaction"
+    channel: str
+    ts: str
+    user: str
+    name: str
+    at: str
+
+    @property
+    def key(self) -> str:
+        """Under which it is remembered that it was obeyed: the same one may be added again, later."""
+        return f"reaction:{self.channel}:{self.ts}:{self.user}:{self.name}:{self.at}"
+
+
+Arrived = Annotated[MessageArrived | MessageEdited | MessageDeleted | ReactionAdded, Field(discriminator="kind")]
 ARRIVED: TypeAdapter[Arrived] = TypeAdapter(Arrived)

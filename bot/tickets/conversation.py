@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never, cast
 from uuid import UUID, uuid4
 
-from bot.tickets import history, lifecycle, text
-from bot.tickets.arrivals import ARRIVED, Arrived, File, MessageArrived, MessageDeleted, MessageEdited
+from bot.tickets import history, lifecycle, reactions, text
+from bot.tickets.arrivals import (
+    ARRIVED,
+    Arrived,
+    File,
+    MessageArrived,
+    MessageDeleted,
+    MessageEdited,
+    ReactionAdded,
+)
 from bot.tickets.desk import Desk
+from bot.tickets.errors import Refused
 from bot.tickets.permissions import Relation, relation
-from storage import arrival, channels, early, people, tickets
+from storage import arrival, channels, early, people, picked, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Appended, AuthorRole, NewTicket, Origin, Side, Ticket
+
+#: In what is kept of where a message came from: nobody is to be alerted of it.
+IMPORTED = "imported"
 
 
 async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
@@ -27,6 +40,10 @@ async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
             await _edit(tx, arrived)
         case MessageDeleted():
             await _delete(tx, arrived)
+        case ReactionAdded():
+            # It came before the message, and is long acknowledged: there is nobody to tell why it cannot be.
+            with contextlib.suppress(Refused):
+                await reactions.react(tx, desk, arrived)
         case _:
             assert_never(arrived)
 
@@ -37,9 +54,9 @@ async def _message(tx: Transaction, desk: Desk, message: MessageArrived) -> None
     author = met.author or await people.meet(tx, message.team, message.author)
     thread = met.thread
     if thread is None:
-        await _in_turn(tx, message.channel, root)
+        await in_turn(tx, message.channel, root)
         thread = await tickets.by_thread(tx, message.channel, root)
-        await _in_turn(tx, message.channel, message.ts)
+        await in_turn(tx, message.channel, message.ts)
     if thread is not None:
         ticket_id, side = thread
         if not await _in_thread(tx, desk, message, author, ticket_id, side):
@@ -48,10 +65,10 @@ async def _message(tx: Transaction, desk: Desk, message: MessageArrived) -> None
         await _direct(tx, desk, message, author)
     else:
         await _in_channel(tx, desk, message, author)
-    await _catch_up(tx, desk, message.channel, message.ts)
+    await obey_what_waited(tx, desk, message.channel, message.ts)
 
 
-async def _in_turn(tx: Transaction, channel: str, ts: str) -> None:
+async def in_turn(tx: Transaction, channel: str, ts: str) -> None:
     """One at a time for what concerns (channel, ts): who finds it unknown and leaves something for it to find, and who
     makes it known and looks for what was left, must see each other. Of a thread, the root's turn comes first.
     """
@@ -60,13 +77,13 @@ async def _in_turn(tx: Transaction, channel: str, ts: str) -> None:
 
 async def begin_thread(tx: Transaction, desk: Desk, ticket_id: UUID, side: Side, channel: str, ts: str) -> None:
     """The desk has posted a thread's root: what is written below it belongs to the ticket, also what already was."""
-    await _in_turn(tx, channel, ts)
+    await in_turn(tx, channel, ts)
     await tickets.point_thread(tx, channel, ts, ticket_id, side)
     for event in await early.take(tx, channel, ts):
         await take_in(tx, desk, ARRIVED.validate_python(event))
 
 
-async def _catch_up(tx: Transaction, desk: Desk, channel: str, ts: str) -> None:
+async def obey_what_waited(tx: Transaction, desk: Desk, channel: str, ts: str) -> None:
     """Obeys what arrived before (channel, ts) was known, now that it is."""
     for event in await early.take(tx, channel, ts, if_recorded=True):
         await take_in(tx, desk, ARRIVED.validate_python(event))
@@ -84,6 +101,8 @@ async def _in_thread(
         return False
     if side == "triage":
         new = await _note(tx, desk, message, author, ticket)
+    elif ticket.imported_to and history.moment(message.ts) <= ticket.imported_to:
+        new = await import_one(tx, desk, message, ticket)
     elif relation(author, ticket) is Relation.AGENT:
         new = await _agent_wrote(tx, desk, message, author, ticket)
     else:
@@ -109,7 +128,7 @@ async def _begin_with_first_words(tx: Transaction, message: MessageArrived) -> N
     if one is None or (second := (one.source or {}).get("edited")) is None:
         return
     before = cast("history.Message", one.word)
-    content, _ = await _words(tx, message.text, message.files)
+    content, _ = await readable(tx, message.text, message.files)
     at = history.moment(message.ts)
     after = before if content == before["content"] else history.preceded(before, content, at, history.moment(second))
     source = {key: value for key, value in (one.source or {}).items() if key != "edited"}
@@ -120,7 +139,7 @@ async def _note(
     tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket
 ) -> Appended | None:
     """None when it is there already."""
-    content, source = await _words(tx, message.text, message.files)
+    content, source = await readable(tx, message.text, message.files)
     if message.edited:
         source["edited"] = message.edited
     note = history.Note(
@@ -137,7 +156,7 @@ async def _agent_wrote(
     tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket
 ) -> Appended | None:
     """None when it is there already."""
-    word, origin = await _word(tx, desk, message, author)
+    word, origin = await word_of(tx, desk, message, author)
     opening = await tickets.opening(tx, ticket.id)
     if opening is not None and history.moment(message.ts) < opening.created_at:
         # It stood there before the ticket, like what is imported with the message that opens one.
@@ -172,7 +191,7 @@ async def _customer_wrote(
     tx: Transaction, desk: Desk, message: MessageArrived, author: Person, ticket: Ticket
 ) -> Appended | None:
     """None when it is there already."""
-    word, origin = await _word(tx, desk, message, author)
+    word, origin = await word_of(tx, desk, message, author)
     thanks = text.is_bare_thanks(word["content"]) and not message.files
     if lifecycle.needs_follow_up(ticket, history.moment(message.ts), desk.reopening, bare_thanks=thanks):
         return await _follow_up(tx, desk, message, author, ticket)
@@ -298,7 +317,25 @@ async def _open(
     follows: UUID | None = None,
 ) -> Appended | None:
     author = await people.hold(tx, author)
-    word, origin = await _word(tx, desk, message, author)
+    word, origin = await word_of(tx, desk, message, author)
+    await tx.act_as(author.user_id, "customer")
+    await make_ticket(tx, message, word, author, triage_channel, root, ticket_id=ticket_id, follows=follows)
+    return await tickets.append(tx, ticket_id, word, origin, "customer")
+
+
+async def make_ticket(
+    tx: Transaction,
+    message: MessageArrived,
+    word: history.Message,
+    author: Person,
+    triage_channel: str | None,
+    root: str,
+    *,
+    ticket_id: UUID,
+    follows: UUID | None = None,
+    imported_to: dt.datetime | None = None,
+) -> None:
+    """Makes the ticket of who wrote `message`, of which `word` is what is kept; its conversation is empty as yet."""
     new = NewTicket(
         id=ticket_id,
         title=text.title_from(word["content"], [file.name for file in message.files]),
@@ -316,10 +353,9 @@ async def _open(
         root_ts=root,
         triage_channel=triage_channel,
         follows=follows,
+        imported_to=imported_to,
     )
-    await tx.act_as(author.user_id, "customer")
     await tickets.insert(tx, new)
-    return await tickets.append(tx, new.id, word, origin, "customer")
 
 
 async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrived, triage_channel: str | None) -> None:
@@ -353,13 +389,15 @@ async def _import(
     thread = [ARRIVED.validate_python(event) for event in await early.take(tx, root.channel, root.ts)]
     messages = [arrived for arrived in thread if isinstance(arrived, MessageArrived)]
     for message in messages:
-        await _in_turn(tx, message.channel, message.ts)
+        await in_turn(tx, message.channel, message.ts)
     first = next(one for one in messages if (one.team, one.author) == (requester.team_id, requester.slack_id))
     await _open(tx, desk, first, requester, triage_channel, root=root.ts, ticket_id=ticket_id)
+    ticket = await tickets.by_id(tx, ticket_id)
+    assert ticket is not None
     # What was written after the message that opens the ticket only waited for it to be heard.
     for message in messages:
         if history.moment(message.ts) <= history.moment(first.ts):
-            await _import_one(tx, desk, message, ticket_id, triage_channel)
+            await import_one(tx, desk, message, ticket)
         else:
             author = await people.meet(tx, message.team, message.author)
             await _in_thread(tx, desk, message, author, ticket_id, "customer")
@@ -367,17 +405,19 @@ async def _import(
         if not isinstance(arrived, MessageArrived):
             await take_in(tx, desk, arrived)
     for message in messages:
-        await _catch_up(tx, desk, message.channel, message.ts)
+        await obey_what_waited(tx, desk, message.channel, message.ts)
 
 
-async def _import_one(
-    tx: Transaction, desk: Desk, message: MessageArrived, ticket_id: UUID, triage_channel: str | None
-) -> None:
-    """Records a message of before the ticket: it changes no status."""
+async def import_one(tx: Transaction, desk: Desk, message: MessageArrived, ticket: Ticket) -> Appended | None:
+    """Records a message that was there before the ticket, or apart from it: it changes no status and alerts nobody.
+
+    None when it is there already.
+    """
     author = await people.hold(tx, await people.meet(tx, message.team, message.author))
-    role: AuthorRole = "agent" if triage_channel in author.agent_of else "customer"
-    word, origin = await _word(tx, desk, message, author)
-    await tickets.append(tx, ticket_id, word, origin, role)
+    role: AuthorRole = "agent" if relation(author, ticket) is Relation.AGENT else "customer"
+    word, origin = await word_of(tx, desk, message, author)
+    quiet = replace(origin, source={**(origin.source or {}), IMPORTED: True})
+    return await tickets.append(tx, ticket.id, word, quiet, role)
 
 
 async def _keep(tx: Transaction, message: MessageArrived, *, awaits: str) -> None:
@@ -385,8 +425,10 @@ async def _keep(tx: Transaction, message: MessageArrived, *, awaits: str) -> Non
     await early.forget_words(tx, message.channel, message.ts)
 
 
-async def _word(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> tuple[history.Message, Origin]:
-    content, source = await _words(tx, message.text, message.files)
+async def word_of(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person
+) -> tuple[history.Message, Origin]:
+    content, source = await readable(tx, message.text, message.files)
     if message.edited:
         source["edited"] = message.edited
     word = history.fresh(
@@ -403,7 +445,7 @@ def attachment(file: File) -> history.Attachment:
     return history.Attachment(id=file.id, name=file.name, mimetype=file.mimetype, size=file.size, url=file.url)
 
 
-async def _words(tx: Transaction, encoded: str, files: Sequence[File] = ()) -> tuple[str, dict[str, Any]]:
+async def readable(tx: Transaction, encoded: str, files: Sequence[File] = ()) -> tuple[str, dict[str, Any]]:
     """The words as a reader of the database can read them, and what Slack sent with what is not known of it yet."""
     mentioned = text.mentioned(encoded)
     known = await people.with_slack_ids(tx, mentioned) if mentioned else {}
@@ -424,21 +466,23 @@ async def _leave(tx: Transaction, change: MessageEdited | MessageDeleted, versio
 
 
 async def _edit(tx: Transaction, edit: MessageEdited) -> None:
-    await _in_turn(tx, edit.channel, edit.ts)
+    await in_turn(tx, edit.channel, edit.ts)
     one = await tickets.recorded(tx, edit.channel, edit.ts)
     if one is None:
         await _leave(tx, edit, f"edited {edit.at}")
         return
     before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
-    content, source = await _words(tx, edit.text, files)
+    content, source = await readable(tx, edit.text, files)
     began = before
+    if IMPORTED in (one.source or {}):
+        source[IMPORTED] = True
     if second := (one.source or {}).get("edited"):
         source["edited"] = second
         if not edit.to_the_second and history.is_in(before, content, at, history.moment(second)):
             if edit.previous is None:
                 return
-            previous, _ = await _words(tx, edit.previous, files)
+            previous, _ = await readable(tx, edit.previous, files)
             began = history.preceded(before, previous, at, history.moment(second))
     after = history.edited(began, content, at, to_the_second=edit.to_the_second)
     if after == before:
@@ -449,7 +493,8 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
 
 
 async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
-    await _in_turn(tx, deletion.channel, deletion.ts)
+    await in_turn(tx, deletion.channel, deletion.ts)
+    await _delete_copies(tx, deletion)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
     if one is None:
         # A root that was buried while it had replies is deleted once more with the last of them.
@@ -459,6 +504,14 @@ async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
     after = history.deleted(before, history.moment(deletion.at))
     if after != before:
         await _replace(tx, one, before, after, None)
+
+
+async def _delete_copies(tx: Transaction, deletion: MessageDeleted) -> None:
+    """The words go also from where they were quoted."""
+    await picked.forget(tx, deletion.channel, deletion.ts)
+    for one in await tickets.copies(tx, deletion.channel, deletion.ts):
+        before = cast("history.Message", one.word)
+        await _replace(tx, one, before, history.deleted(before, history.moment(deletion.at)), None)
 
 
 async def _replace(

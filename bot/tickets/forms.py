@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from bot.tickets.grammar import TAG_LENGTH
+from bot.tickets.grammar import LARGEST_NUMBER, TAG_LENGTH
 from bot.tickets.text import clean
+from storage.reactions import Reactions
 from storage.tickets import Priority
 
 TITLE_LENGTH = 150
@@ -22,6 +31,10 @@ EMAIL_LENGTH = 254
 
 #: What every address in use has; whether it exists, nobody can tell from its letters.
 _EMAIL = re.compile(r"[^@\s<>(),:;\"\\\[\]]+@[^@\s<>(),:;\"\\\[\].]+(?:\.[^@\s<>(),:;\"\\\[\].]+)+")
+_EMOJI = re.compile(r"[\w+'-]{1,100}")
+#: Slack's own example of an event has the one name, its clients send the other:
+#: https://docs.slack.dev/reference/events/reaction_added
+_ALIASES = {"thumbsup": "+1", "thumbsdown": "-1"}
 _TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
 
 
@@ -87,10 +100,34 @@ def _email(value: Any) -> Any:
 
 
 Email = Annotated[str, BeforeValidator(_email)]
+
+
+def _number(value: Any) -> Any:
+    typed = _stripped(value).removeprefix("#") if isinstance(value, str | None) else str(value)
+    if not (typed.isascii() and typed.isdecimal() and 0 < int(typed[:20]) <= LARGEST_NUMBER):
+        raise _wrong("Type the number of a ticket, such as 42.")
+    return int(typed)
+
+
+def _emoji(value: Any) -> str | None:
+    typed = canonical_emoji(_stripped(value).strip(":")) if isinstance(value, str) else ""
+    if typed and not _EMOJI.fullmatch(typed):
+        raise _wrong("Type one emoji by its name, such as :eyes:")
+    return typed or None
+
+
+def canonical_emoji(name: str) -> str:
+    """The name of an emoji without its skin tone, as Slack's events have it: "wave::skin-tone-3" gives "wave"."""
+    plain = name.partition("::")[0].lower()
+    return _ALIASES.get(plain, plain)
+
+
 Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(TITLE_LENGTH, "The title")]
 Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
 Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
 Tags = Annotated[tuple[str, ...], BeforeValidator(_tags)]
+Number = Annotated[int, BeforeValidator(_number)]
+Emoji = Annotated[str | None, BeforeValidator(_emoji)]
 #: Slack sends null for an input that was emptied, and nothing for one that the form did not have.
 _emptied = BeforeValidator(lambda value: "" if value is None else value)
 
@@ -134,6 +171,31 @@ class RatingForm(_Form):
 
 class EmailForm(_Form):
     email: Email
+
+
+class AddForm(_Form):
+    """Which ticket a message is added to."""
+
+    number: Number
+
+
+class ReactionsForm(_Form):
+    """The emoji of a support channel's reactions, typed with or without colons; an empty one stands for none."""
+
+    reaction_open: Emoji = None
+    reaction_claim: Emoji = None
+    reaction_close: Emoji = None
+
+    @field_validator("reaction_claim", "reaction_close")
+    @classmethod
+    def _differ(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None and name in info.data.values():
+            raise _wrong(f":{name}: does something else here already.")
+        return name
+
+    @property
+    def reactions(self) -> Reactions:
+        return Reactions(open=self.reaction_open, claim=self.reaction_claim, close=self.reaction_close)
 
 
 def problems(error: ValidationError) -> dict[str, str]:

@@ -64,6 +64,11 @@ def message_id(team: str, channel: str, ts: str) -> UUID:
     return uuid5(_MESSAGES, f"{team}/{channel}/{ts}")
 
 
+def copy_id(ticket: UUID, channel: str, ts: str) -> UUID:
+    """The id of the note on that ticket that quotes the message that Slack knows by (channel, ts)."""
+    return uuid5(_MESSAGES, f"{ticket}/{channel}/{ts}")
+
+
 def moment(ts: str) -> datetime:
     """Slack's "1732300000.000100" as an aware UTC datetime, exact to the microsecond.
 

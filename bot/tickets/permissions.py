@@ -25,6 +25,7 @@ class Operation(StrEnum):
     REPLY = "reply for the desk"
     NOTE = "write notes"
     EDIT = "change a ticket's fields"
+    ADD = "add messages to tickets"
     CLOSE = "close this ticket"
     REOPEN = "reopen this ticket"
     SPAM = "say that something is not a ticket"
@@ -82,3 +83,12 @@ def _sentence(operation: Operation) -> str:
         (False, True): "Only the person who asked",
     }[operation in ALLOWED[Relation.AGENT], operation in ALLOWED[Relation.REQUESTER]]
     return f"{who} can {operation}."
+
+
+def may_open_from(person: Person, author: tuple[str, str] | None, triage_channel: str | None) -> bool:
+    """Whether a person may have a ticket opened that begins with what `author` (team, Slack id) has written.
+
+    Agents may, whoever has written it; everybody else for themselves alone: nobody is made to ask for help by a
+    colleague. `author`: None for a bot. `triage_channel`: where the ticket would go.
+    """
+    return triage_channel in person.agent_of or author == (person.team_id, person.slack_id)

@@ -44,6 +44,13 @@ async def find(tx: Transaction, person: Person, number: int, operation: Operatio
     return ticket
 
 
+async def at(tx: Transaction, channel: str, ts: str, thread_ts: str | None = None) -> Ticket | None:
+    """The ticket to whose thread, or conversation, Slack's message (channel, ts) belongs."""
+    thread = await tickets.by_thread(tx, channel, thread_ts or ts)
+    ticket_id = thread[0] if thread else await tickets.holding(tx, channel, ts)
+    return await tickets.by_id(tx, ticket_id) if ticket_id else None
+
+
 async def claim(tx: Transaction, person: Person, number: int) -> Ticket:
     ticket = await find(tx, person, number, Operation.CLAIM)
     if person.user_id in ticket.assigned_to:

@@ -14,7 +14,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bot.delivery import catch_up, triage
+from bot.delivery import reader as reader_module
+from bot.delivery import triage
 from bot.delivery.catch_up import CatchUp, Report
 from bot.listeners import messages
 from bot.sandbox import Channel, Message
@@ -446,7 +447,7 @@ async def test_a_channel_that_slack_does_not_show_keeps_no_other_from_being_read
 
 
 async def test_a_long_history_is_read_page_by_page(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catch_up, "PAGE", 2)
+    monkeypatch.setattr(reader_module, "PAGE", 2)
     world = office.world
     root = await opened(office)
     async with lost(office):

@@ -66,13 +66,14 @@ def history(request: Request) -> Json:
 
 @method("conversations.replies", TIER_3, *_ANY_HISTORY)
 def replies(request: Request) -> Json:
-    """The root and its replies, oldest first. ``ts`` may be that of a reply, too."""
+    """The root and its replies, oldest first. For the ``ts`` of a reply, that reply alone:
+    https://github.com/slackapi/bolt-python/issues/783"""
     channel = _readable(request)
     message = channel.posts.get(request.required("ts"))
     if message is None:
         raise request.refuse("thread_not_found")
-    root = channel.posts.get(message.thread_ts or message.ts, message)
-    found = list(_between(request, [root, *channel.replies(root.ts)]))
+    replies = [] if message.is_reply else channel.replies(message.ts)
+    found = list(_between(request, [message, *replies]))
     return _messages(request, found, request.limit(default=1000, most=1000))
 
 

@@ -1,0 +1,44 @@
+"""Messages for which somebody has a form open that asks for their ticket: the form itself cannot carry them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from storage.engine import Transaction
+from storage.people import Person
+
+
+async def keep(tx: Transaction, person: Person, message: Mapping[str, Any]) -> UUID:
+    """`message` has at least a "channel" and a "ts"."""
+    kept = await tx.run(
+        "insert into threadesk.picked (team_id, slack_id, message, picked_at)"
+        " values (:team, :slack, cast(:message as jsonb), :now) returning id",
+        team=person.team_id,
+        slack=person.slack_id,
+        message=json.dumps(message),
+        now=tx.now,
+    )
+    return UUID(str(kept.scalar_one()))
+
+
+async def take(tx: Transaction, person: Person, picked_id: UUID) -> dict[str, Any] | None:
+    """What the same person has picked, kept no longer."""
+    taken = await tx.run(
+        "delete from threadesk.picked where id = :id and team_id = :team and slack_id = :slack returning message",
+        id=picked_id,
+        team=person.team_id,
+        slack=person.slack_id,
+    )
+    return taken.scalar_one_or_none()
+
+
+async def forget(tx: Transaction, channel: str, ts: str) -> None:
+    """The message was deleted in Slack: its words are kept nowhere."""
+    await tx.run(
+        "delete from threadesk.picked where message ->> 'channel' = :channel and message ->> 'ts' = :ts",
+        channel=channel,
+        ts=ts,
+    )
