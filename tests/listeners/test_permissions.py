@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -87,6 +87,7 @@ class Desk:
     linus: Person
     everybody: dict[str, Person]
     count: int = 0
+    untouched: dict[bool, About] = field(default_factory=dict)
 
     async def known(self, person: Person, kind: Kind = "member", *, agent: bool = False) -> None:
         async with self.services.transaction() as tx:
@@ -124,7 +125,9 @@ class Desk:
         return About(ticket.number, ticket.id, requester, root, card, held, claim)
 
     async def somebody(self, who: str, *, closed: bool) -> tuple[Person, About]:
-        """One of the table's people, and the ticket about which they try."""
+        """One of the table's people, and the ticket about which they try: the last one's who could do nothing to it."""
+        if who in self.everybody and closed in self.untouched:
+            return self.everybody[who], self.untouched.pop(closed)
         self.count += 1
         requester = self.sandbox.add_person(f"Rita {self.count}")
         await self.sandbox.invite(self.help, requester, by=self.everybody["colleague"])
@@ -467,4 +470,6 @@ async def tries(desk: Desk, way: Way, who: str) -> bool:
         assert way.operation is Operation.READ_NOTES or TITLE not in answer
         unchanged = after if way.surface != CUSTOMER_THREAD else after | {"status": before["status"]}
         assert unchanged == before
+        if who in desk.everybody and after == before:
+            desk.untouched[way.closed] = about
     return done
