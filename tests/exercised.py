@@ -76,7 +76,7 @@ def unmet(seen: Iterable[str]) -> list[str]:
 def is_whole(config: pytest.Config) -> bool:
     """Whether all tests are run."""
     options = config.option
-    narrowed = options.keyword or options.markexpr or options.lf or getattr(options, "deselect", None)
+    narrowed = options.keyword or options.markexpr or options.lf or options.deselect or options.collectonly
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not narrowed
 
 
