@@ -27,6 +27,15 @@ from bot.settings import Settings
 from storage import migrate
 from storage.embedded import EmbeddedPostgres
 from storage.engine import Database
+from tests import exercised
+from tests.exercised import (
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
+__all__ = ["pytest_addoption", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 MANIFEST = Path(__file__).parent.parent / "manifest.yml"
 #: How much faster than Slack's the sandbox's waits and rates are; the desk's pace is set to match.
@@ -174,6 +183,7 @@ class World:
 
 
 def pytest_configure() -> None:
+    exercised.watch()
     # In a test's name: every process that runs tests must have the same.
     os.environ.setdefault("CHAOS_SEED", str(secrets.randbelow(1_000_000)))
 

@@ -111,12 +111,13 @@ def _new_ticket(app: AsyncApp, services: Services) -> None:
     @app.view(Callback.NEW_TICKET)
     async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any], client: AsyncWebClient) -> None:
         about, form = metadata(view), forms.NewTicketForm.model_validate(values(view))
-        async with services.answering() as tx:
-            person = await presser(services, tx, body)
-        if form.customer is not None and form.customer != person.slack_id:
-            await reaching.must_reach(services, client, person, about.channel, form.customer)
+        if form.customer not in {None, body["user"]["id"]}:
+            async with services.answering() as tx:
+                agent = await presser(services, tx, body)
+            await reaching.must_reach(services, client, agent, about.channel, str(form.customer))
         request = work.Request(form.title, form.description, form.priority, form.customer)
         async with services.answering() as tx:
+            person = await presser(services, tx, body)
             if await tickets.act_once(tx, f"view:{view['id']}"):
                 await work.open_new(tx, services.desk, person, about.channel, request)
         await ack()

@@ -10,7 +10,6 @@ from bot.blocks.surface import Message
 from bot.services import Services
 from bot.tickets import digest, grammar, listing, views, work
 from bot.tickets.errors import Refused
-from bot.tickets.permissions import Operation, demand_in
 from storage import figures, notices
 from storage.engine import Transaction
 from storage.people import Person
@@ -129,10 +128,8 @@ def _place(services: Services, place: figures.Place) -> str | None:
 
 async def _digest(services: Services, tx: Transaction, person: Person, command: grammar.Digest, key: str) -> Message:
     """Posts the digest to the digest channel, for all leads to see."""
-    triage = sorted(person.agent_of)
-    demand_in(person, next(iter(triage), None), Operation.DIGEST)
-    view = await digest.digest(tx, triage, command.period)
+    triage, view = await digest.asked_for(tx, person, command.period)
     said = digest_blocks.digest(view, lambda place: _place(services, place))
-    channel = services.desk.digest_channel or triage[0]
+    channel = services.desk.digest_channel or triage
     await notices.add(tx, f"digest:{key}", "channel", said.arguments(), channel=channel)
     return answers.sentence(f"The digest is on its way to <#{channel}>.")

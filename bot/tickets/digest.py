@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+from bot.tickets.permissions import Operation, demand_in
 from storage import figures
 from storage.engine import Transaction
 from storage.figures import AgentFigures, Backlog, LowRating, Moves, Spread, TagCount, Waiting
+from storage.people import Person
 from storage.tickets import Priority, Status
 
 PeriodName = Literal["today", "week", "month"]
@@ -129,6 +131,13 @@ class Digest:
         """Nothing was opened, closed, reopened, answered for the first time or rated in the period."""
         moved = self.opened.now + self.closed.now + self.reopened.now
         return not (moved + self.first_response.count + self.ratings.count)
+
+
+async def asked_for(tx: Transaction, person: Person, period: PeriodName) -> tuple[str, Digest]:
+    """The digest that an agent asks for, and the first of the triage channels that it is about."""
+    triage = sorted(person.agent_of)
+    demand_in(person, next(iter(triage), None), Operation.DIGEST)
+    return triage[0], await digest(tx, triage, period)
 
 
 async def digest(

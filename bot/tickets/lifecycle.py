@@ -17,7 +17,8 @@ def first(assigned_to: Sequence[UUID]) -> Status:
 
 def assigned(ticket: Ticket) -> Status:
     if ticket.status == "closed":
-        raise Refused(f"Ticket #{ticket.number} is closed. Reopen it first: `/ticket reopen {ticket.number}`")
+        sentence = f"Ticket #{ticket.number} is closed. Reopen it first: `/ticket reopen {ticket.number}`"
+        raise Refused(sentence, field="assignees")
     return "open" if ticket.status == "new" else ticket.status
 
 

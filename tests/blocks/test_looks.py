@@ -139,6 +139,31 @@ def test_nothing_of_a_deleted_message_is_left() -> None:
     assert "log.txt" not in said
 
 
+def elements(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for block in shown["blocks"] for one in (*block.get("elements", []), block.get("element") or {})]
+
+
+@pytest.mark.parametrize("name", MODALS)
+def test_every_input_has_a_label_and_every_form_says_what_its_button_does(name: str) -> None:
+    inputs = [block for block in MODALS[name]["blocks"] if block["type"] == "input"]
+    for block in inputs:
+        assert block["label"]["text"].strip()
+        assert block["block_id"] == block["element"]["action_id"]
+    assert bool(inputs) is ("submit" in MODALS[name])
+
+
+def test_what_cannot_be_undone_is_asked_for_first() -> None:
+    """A closed ticket is reopened, and a reply that was taken back is typed again: those ask nothing. *Solved* does,
+    since a customer presses it once in a while, beside a thread."""
+    asks: dict[str, set[bool]] = {}
+    for look in LOOKS.values():
+        for one in elements({"blocks": look.blocks}):
+            if one.get("type") == "button":
+                asks.setdefault(one["action_id"], set()).add("confirm" in one)
+    assert {action for action, asked in asks.items() if True in asked} == {"not_a_ticket", "solved", "confirm_email"}
+    assert all(len(asked) == 1 for asked in asks.values())
+
+
 def test_one_line_places_cannot_be_turned_round() -> None:
     said = json.dumps(card.card(a_card(title="a\u202eb\nc", requester="d\u2066e")).blocks, ensure_ascii=False)
     assert "ab c" in said

@@ -16,9 +16,11 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import asyncpg
 import pytest
 
-from bot.sandbox import Message
+from bot.sandbox import Message, Person
 from tests.conftest import Office, World, open_office
 from tests.listeners.slack_side import deliver, events_about, held_back, private_answers, send
+from tests.listeners.test_buttons import forged, in_thread, pressed
+from tests.listeners.test_forms import submission
 
 AWAY = "The desk cannot reach its database just now. Nothing was changed; please try again in a minute."
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -350,6 +352,66 @@ async def test_a_form_keeps_what_was_typed_and_acts_once_when_it_is_sent_again(
     await office.at_rest()
     assert await office.notes() == ["They forget the paywall"]
     assert "They forget the paywall" in office.thread(office.card())[-1]
+
+
+#: Of each form: who sends it, from which button, and what they type.
+FORMS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "reply": ("grace", "reply", {"words": "It works again"}),
+    "close": ("grace", "close", {"comment": "Fixed in 4.2"}),
+    "edit": ("grace", "edit", {"title": "Another title", "tags": "billing"}),
+    "new ticket": ("ben", "", {"title": "Another one", "description": "And more"}),
+    "new ticket for a customer": ("grace", "", {"title": "Another one", "customer": "bob"}),
+    "e-mail": ("ada", "leave_email", {"email": "ada@globex.example"}),
+    "rating's comment": ("ada", "rate:2", {"comment": "Slow"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_every_form_outlives_a_database_that_is_away_and_acts_once(
+    office_behind_the_gate: Office, gate: Gate, form: str
+) -> None:
+    office, world = office_behind_the_gate, office_behind_the_gate.world
+    root = await opened_by_ada(office)
+    if form == "rating's comment":
+        assert (await world.ada.click(in_thread(office, root, "Ticket #1"), action_id="solved")).ok
+        await office.at_rest()
+    name, action_id, typed = FORMS[form]
+    person: Person = getattr(world, name)
+    if not action_id:
+        assert (await person.command("/ticket", "new", channel=world.help)).ok
+    else:
+        await forged(office, pressed(office, person, action_id, "1", office.card()))
+        await office.at_rest()
+    await person.fill({field: world.bob if value == "bob" else value for field, value in typed.items()})
+    before, claims = await everything(office), "select count(*) from threadesk.email_claims"
+    await gate.shut()
+    refused = await person.submit()
+    assert list(refused.errors.values()) == [AWAY]
+    assert person.view is not None
+    again = submission(person)
+    await gate.open()
+    assert await everything(office) == before
+
+    answers = await asyncio.gather(*(forged(office, again) for _ in range(3)))
+    assert {status for status, _ in answers} == {200}
+    await office.at_rest()
+    once = await everything(office)
+    assert once != before
+    assert await office.sql.fetchval(claims) <= 1
+    await forged(office, again)
+    await office.at_rest()
+    assert await everything(office) == once
+
+
+async def everything(office: Office) -> list[Any]:
+    """What forms change, but for when."""
+    return [
+        await office.sql.fetch(
+            "select title, priority, tags, status, feedback, customer_email, conversation_history, internal_notes"
+            " from tickets order by created_at"
+        ),
+        await office.sql.fetch("select state from threadesk.email_claims"),
+    ]
 
 
 @pytest.mark.parametrize("how", ["shut", "silent"])

@@ -305,7 +305,7 @@ async def test_a_held_reply_is_not_undone_by_a_customer_nor_twice(
         await office.at_rest()
         assert told(office, world.ada) == ["Only agents can reply for the desk."]
         assert sorted(told(office, world.grace)) == [
-            "This button belongs to no reply.",
+            "This button belongs to nothing any more.",
             "This reply does not exist.",
             "This reply was taken back already.",
         ]

@@ -108,6 +108,8 @@ async def test_show_tells_an_agent_everything_and_a_requester_all_but_the_notes(
     to_agent = await ask(office, office.world.grace, "show 1")
     assert "My laptop is slow" in to_agent
     assert "He says so every week" in to_agent
+    shown = office.sandbox.find(office.world.help, "every week", office.world.grace)
+    assert (await office.world.grace.click(shown, action_id="open_ticket")).ok
     to_requester = await ask(office, office.world.ben, "show 1")
     assert "My laptop is slow" in to_requester
     assert "every week" not in to_requester

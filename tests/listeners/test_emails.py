@@ -51,6 +51,15 @@ def question(office: Office, number: int = 1) -> Message:
     return in_thread(office, office.card(number), "goes by")
 
 
+async def claimed(office: Office) -> tuple[Message, str]:
+    """Ada has typed the address of somebody known: the question to the agents, and its id."""
+    await a_customer_of_another_program(office)
+    await opened(office, office.world.ada)
+    await leave(office, office.world.ada, ADA)
+    asked = question(office)
+    return asked, asked.blocks[-1]["elements"][0]["value"]
+
+
 async def test_a_requester_without_an_e_mail_is_asked_once_and_alone(office: Office) -> None:
     cyd = await cyd_joins(office)
     root = await opened(office, cyd)
@@ -172,10 +181,7 @@ async def test_what_a_person_may_see_stays_theirs_after_the_link(office: Office)
 
 async def test_a_rejected_address_links_nothing_and_another_can_be_typed(office: Office) -> None:
     world = office.world
-    await a_customer_of_another_program(office)
-    await opened(office, world.ada)
-    await leave(office, world.ada, ADA)
-    asked = question(office)
+    asked, _ = await claimed(office)
     await press(office, world.grace, asked, "reject_email")
     assert "Grace Hopper says that they are two people." in asked.text
     assert (await office.ticket())["customer_email"] is None
@@ -185,11 +191,7 @@ async def test_a_rejected_address_links_nothing_and_another_can_be_typed(office:
 
 async def test_a_question_is_superseded_when_the_person_types_another_address(office: Office) -> None:
     world = office.world
-    await a_customer_of_another_program(office)
-    await opened(office, world.ada)
-    await leave(office, world.ada, ADA)
-    asked = question(office)
-    claim = asked.blocks[-1]["elements"][0]["value"]
+    asked, claim = await claimed(office)
     await leave(office, world.ada, "lovelace@globex.example")
     assert "They have typed another address since." in asked.text
     await forged(office, pressed(office, world.grace, "confirm_email", claim, asked))
@@ -225,11 +227,7 @@ async def test_whose_address_the_desk_knows_for_certain_leaves_no_other(office: 
 
 async def test_two_agents_press_at_once_and_one_of_them_is_heard(office: Office) -> None:
     world = office.world
-    await a_customer_of_another_program(office)
-    await opened(office, world.ada)
-    await leave(office, world.ada, ADA)
-    asked = question(office)
-    claim = asked.blocks[-1]["elements"][0]["value"]
+    asked, claim = await claimed(office)
     presses = [
         forged(office, pressed(office, person, action, claim, asked))
         for person in (world.grace, world.linus)
@@ -246,11 +244,7 @@ async def test_two_agents_press_at_once_and_one_of_them_is_heard(office: Office)
 
 async def test_only_the_tickets_agents_say_whose_an_address_is(office: Office) -> None:
     world = office.world
-    await a_customer_of_another_program(office)
-    await opened(office, world.ada)
-    await leave(office, world.ada, ADA)
-    asked = question(office)
-    claim = asked.blocks[-1]["elements"][0]["value"]
+    asked, claim = await claimed(office)
     for person in (world.ada, world.bob, world.ben):
         await forged(office, pressed(office, person, "confirm_email", claim, asked))
         await office.at_rest()
@@ -317,10 +311,7 @@ async def test_a_question_outlives_the_desk_that_asked_it(
     world: World, database_url: str, sql: asyncpg.Connection
 ) -> None:
     async with open_office(world, database_url, sql) as office:
-        await a_customer_of_another_program(office)
-        await opened(office, world.ada)
-        await leave(office, world.ada, ADA)
-        asked = question(office)
+        asked, _ = await claimed(office)
     async with open_office(world, database_url, sql) as office:
         await press(office, world.grace, asked, "confirm_email")
         assert (await office.ticket())["customer_email"] == ADA

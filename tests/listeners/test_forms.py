@@ -203,6 +203,31 @@ async def test_an_operation_that_is_no_longer_allowed_is_refused_in_the_form(off
     assert await office.notes() == []
 
 
+async def test_a_ticket_that_was_closed_meanwhile_keeps_what_was_typed_and_gets_no_assignee(office: Office) -> None:
+    world = office.world
+    await opened(office, world.ada)
+    await open_form(office, world.grace, "edit")
+    assert (await world.linus.command("/ticket", "close 1", channel=world.triage)).ok
+    sent = await send(office, world.grace, title="Another title", assignees=[world.linus])
+    assert sent.errors == {"assignees": "Ticket #1 is closed. Reopen it first: `/ticket reopen 1`"}
+    assert (await office.ticket())["title"] == "The export fails"
+    assert (await send(office, world.grace, assignees=[])).ok
+    assert (await office.ticket())["title"] == "Another title"
+
+
+async def test_words_for_a_ticket_that_was_closed_meanwhile_are_kept(office: Office) -> None:
+    world = office.world
+    root = await opened(office, world.ada)
+    for action_id, person in (("note", world.grace), ("reply", world.linus)):
+        await open_form(office, person, action_id)
+    await press(office, world.ada, in_thread(office, root, "Ticket #1"), "solved")
+    assert (await send(office, world.grace, words="Seen before")).ok
+    assert (await send(office, world.linus, words="It was us")).ok
+    assert (await office.ticket())["status"] == "closed"
+    assert (await office.notes(), (await office.said())[-1]) == (["Seen before"], "It was us")
+    assert office.thread(root)[-1] == "It was us"
+
+
 async def new_form(office: Office, person: Person, channel: Any) -> None:
     assert (await person.command("/ticket", "new", channel=channel)).ok
 

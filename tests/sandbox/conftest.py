@@ -34,7 +34,7 @@ settings:
   event_subscriptions:
     bot_events: [app_home_opened, app_mention, channel_id_changed, channel_shared, group_left,
                  member_joined_channel, member_left_channel,
-                 message.channels, message.groups, message.im, reaction_added]
+                 message.channels, message.groups, message.im, reaction_added, user_change]
   interactivity: {is_enabled: true}
 """
 

@@ -209,3 +209,18 @@ def leave_out(manifest: Path, scope: str, event: str) -> None:
 async def test_ts_strictly_increase(world: World) -> None:
     posts = [await world.grace.post(world.triage, "x") for _ in range(50)]
     assert [m.ts for m in posts] == sorted({m.ts for m in posts})
+
+
+async def test_a_change_of_a_members_profile_is_told_and_that_of_another_companys_is_not(world: World) -> None:
+    sandbox = world.sandbox
+    sandbox.rename(world.ada, "Countess")
+    sandbox.rename(world.grace, "Amazing Grace")
+    event = await world.last_event("user_change")
+    assert (event["type"], event["user"]["id"]) == ("user_change", world.grace.id)
+    assert event["user"]["profile"]["display_name"] == "Amazing Grace"
+    sandbox.make_guest(world.grace)
+    assert (await world.last_event("user_change"))["user"]["is_restricted"] is True
+    sandbox.deactivate(world.grace)
+    assert (await world.last_event("user_change"))["user"]["deleted"] is True
+    await sandbox.settled()
+    assert len([one for one in sandbox.deliveries if one.type == "user_change"]) == 3

@@ -10,12 +10,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bot.tickets import conversation, listing, work
+from bot.tickets import conversation, digest, emails, listing, work
 from bot.tickets.arrivals import MessageArrived
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation
 from storage import channels, people, replies, tickets
+from storage import emails as storage_emails
 from storage.engine import Database, Transaction
 from storage.people import Kind, Person, Profile
 from storage.tickets import Ticket
@@ -375,6 +376,31 @@ async def settled(room: Room, who: str, operation: Callable[..., Awaitable[None]
     await room.does(who, lambda tx, person: operation(tx, person, held.id))
 
 
+async def said_whose_an_email_is(room: Room, who: str, decide: Callable[..., Awaitable[None]]) -> None:
+    """The requester has typed an address which is another's, and nobody has decided yet."""
+    async with room.database.transaction(room.now) as tx:
+        ticket = await tickets.by_number(tx, room.number)
+        assert ticket is not None
+        requester = await people.find(tx, ticket.requester_team or "", ticket.requester_slack or "")
+        assert requester is not None
+        if not await storage_emails.is_decided(tx, requester, "ben@acme.example"):
+            await storage_emails.claim(tx, requester, ticket.id, "ben@acme.example", "asked")
+    claim = await room.sql.fetchval("select id from threadesk.email_claims where state = 'asked'")
+    try:
+        await room.does(who, lambda tx, person: decide(tx, person, claim))
+    finally:
+        await room.sql.execute("delete from threadesk.email_claims")
+
+
+async def digest_asked_for(room: Room, who: str) -> None:
+    await room.does(who, lambda tx, person: digest.asked_for(tx, person, "week"))
+
+
+async def opened_for_another(room: Room, who: str) -> None:
+    request = work.Request("The export fails", "", customer="Zoe")
+    await room.does(who, lambda tx, person: work.open_new(tx, DESK, person, HELP, request))
+
+
 SHOWN = work.Fields("The export fails", "medium", (), ("Linus",))
 FIELDS = work.Fields("Another title", "high", ("billing",), ("Linus",))
 Attempt = Callable[[Room, str], Awaitable[Any]]
@@ -403,32 +429,45 @@ WAYS: dict[Operation, list[Attempt]] = {
         attempt(work.set_priority, "high"),
         attempt(work.tag, ["billing"], []),
         attempt(work.retitle, "Another title"),
+        attempt(work.set_fields, [("version", "4")]),
         attempt(work.edit, SHOWN, FIELDS, desk=True),
     ],
     Operation.CLOSE: [attempt(work.close)],
     Operation.REOPEN: [attempt(work.reopen)],
     Operation.SPAM: [attempt(work.not_a_ticket)],
     Operation.RATE: [attempt(work.rate, 5)],
+    Operation.LEAVE_EMAIL: [attempt(emails.leave, "ada@globex.example")],
+    Operation.DECIDE_EMAIL: [
+        lambda room, who: said_whose_an_email_is(room, who, emails.confirm),
+        lambda room, who: said_whose_an_email_is(room, who, emails.reject),
+    ],
+    Operation.OPEN_FOR_OTHERS: [opened_for_another],
+    Operation.DIGEST: [digest_asked_for],
 }
 NEEDS_CLOSED = {Operation.REOPEN, Operation.RATE}
 
 #: Who may (yes), and how it is said that somebody may not. The ticket is Ada's, but in the last column Grace's own.
 MAY = """
-           | Grace | Ada    | Bob    | Ben    | Gus    | Marie     | Grace's own
-READ       | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
-READ_NOTES | yes   | agents | hidden | hidden | hidden | elsewhere | agents
-CLAIM      | yes   | agents | hidden | hidden | hidden | elsewhere | agents
-ASSIGN     | yes   | agents | hidden | hidden | hidden | elsewhere | agents
-REPLY      | yes   | agents | hidden | hidden | hidden | elsewhere | agents
-NOTE       | yes   | agents | hidden | hidden | hidden | elsewhere | agents
-EDIT       | yes   | agents | hidden | hidden | hidden | elsewhere | agents
-CLOSE      | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
-REOPEN     | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
-SPAM       | yes   | agents | hidden | hidden | hidden | elsewhere | agents
-RATE       | rates | yes    | rates  | rates  | rates  | rates     | yes
+                | Grace | Ada    | Bob    | Ben    | Gus    | Marie     | Grace's own
+READ            | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
+READ_NOTES      | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+CLAIM           | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+ASSIGN          | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+REPLY           | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+NOTE            | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+EDIT            | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+CLOSE           | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
+REOPEN          | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
+SPAM            | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+RATE            | rates | yes    | rates  | rates  | rates  | rates     | yes
+LEAVE_EMAIL     | asker | yes    | hidden | hidden | hidden | elsewhere | yes
+DECIDE_EMAIL    | yes   | agents | agents | agents | agents | agents    | agents
+OPEN_FOR_OTHERS | yes   | agents | agents | agents | agents | agents    | yes
+DIGEST          | yes   | agents | agents | agents | agents | yes       | yes
 """
 SAID = {
     "Only agents can": "agents",
+    "Only the person who asked can": "asker",
     "You have no ticket": "hidden",
     "belongs to a triage channel that you are not in": "elsewhere",
     "The person who asked for help is the one who rates it": "rates",
