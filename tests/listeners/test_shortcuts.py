@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -275,6 +276,30 @@ async def test_a_long_thread_is_imported_page_by_page_and_part_by_part(
     thread = await unheard(office, world.help, *((world.ada, one) for one in words))
     await opens(office, world.grace, thread[5])
     assert (await office.said(), office.thread(office.card())) == (words, words)
+
+
+async def test_an_import_that_breaks_off_goes_on_where_it_stopped(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "BATCH", 4)
+    world = office.world
+    await on_request(office)
+    words = [str(number) for number in range(10)]
+    thread = await unheard(office, world.help, *((world.ada, one) for one in words))
+    await office.sql.execute(
+        "create function threadesk.fails() returns trigger language plpgsql as $$ begin raise 'no' ; end $$;"
+        " create trigger fails before insert on threadesk.messages for each row"
+        f" when (new.ts = '{thread[6].ts}') execute function threadesk.fails()"
+    )
+    assert (await world.grace.message_shortcut("open_ticket", thread[0])).ok
+    async with asyncio.timeout(10):
+        while not await office.sql.fetchval("select attempts > 1 from threadesk.openings"):  # noqa: ASYNC110 - nobody says
+            await asyncio.sleep(0.02)
+    assert await office.said() == words[:4]
+    await office.sql.execute("drop trigger fails on threadesk.messages")
+    await office.at_rest()
+    assert (await office.said(), office.thread(office.card())) == (words, words)
+    assert len(private_answers(world.help, world.grace)) == 1
 
 
 async def test_nobody_is_alerted_of_what_is_imported(office: Office) -> None:
