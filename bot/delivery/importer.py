@@ -117,7 +117,7 @@ class Importer:
             await self._give_up(opening, "No ticket was opened: Slack does not show this conversation to the desk.")
 
     async def _put_off(self, opening: Opening, *, at_least: float = 0) -> None:
-        seconds = max(at_least, min(LONGEST_SECONDS, 2.0**opening.attempts * self._services.pace))
+        seconds = max(at_least, min(LONGEST_SECONDS, 2.0 ** min(opening.attempts, 16) * self._services.pace))
         async with self._services.transaction() as tx:
             await openings.renew(tx, opening, self._worker, seconds=seconds)
 
