@@ -40,6 +40,7 @@ SCOPES = frozenset(
         "groups:read",
         "im:history",
         "im:write",
+        "reactions:read",
         "team:read",
         "users:read",
         "users:read.email",

@@ -39,7 +39,7 @@ BATCH = 100
 LONGEST_SECONDS = 300.0
 #: How long Slack must have refused the desk's token before it is asked again.
 CLOSED_SECONDS = 60.0
-#: Failures of the desk's own after which a thread is given up, and its asker told.
+#: Failures of the desk's own, in a row, after which the asker is told.
 FAILURES = 8
 GONE = frozenset({"thread_not_found", "message_not_found"})
 
@@ -103,11 +103,9 @@ class Importer:
             # Whatever is wrong with one thread must not hold up the others.
             reference = secrets.token_hex(4)
             log.exception("a thread could not be imported", channel=opening.channel, reference=reference)
-            if opening.attempts < FAILURES:
-                await self._put_off(opening)
-            else:
-                sentence = f"No ticket could be made of this. Tell whoever runs the desk this reference: {reference}"
-                await self._give_up(opening, sentence)
+            await self._put_off(opening)
+            if opening.attempts == FAILURES:
+                await self._say_stuck(opening, reference)
 
     async def _refused(self, opening: Opening, error: str) -> None:
         log.warning("Slack does not show a thread", channel=opening.channel, error=error)
@@ -119,7 +117,7 @@ class Importer:
             await self._give_up(opening, "No ticket was opened: Slack does not show this conversation to the desk.")
 
     async def _put_off(self, opening: Opening, *, at_least: float = 0) -> None:
-        seconds = max(at_least, min(LONGEST_SECONDS, 2.0**opening.attempts * self._services.pace))
+        seconds = max(at_least, min(LONGEST_SECONDS, 2.0 ** min(opening.attempts, 16) * self._services.pace))
         async with self._services.transaction() as tx:
             await openings.renew(tx, opening, self._worker, seconds=seconds)
 
@@ -128,6 +126,15 @@ class Importer:
             await self._must_hold(tx, opening)
             await self._tell(tx, opening, answers.sentence(escape(sentence)))
             await openings.done(tx, opening)
+
+    async def _say_stuck(self, opening: Opening, reference: str) -> None:
+        """It is tried again and again all the same: what was asked for is not to be lost."""
+        said = answers.sentence(
+            "The desk fails to make a ticket of what you have pointed at, and goes on trying."
+            f" Tell whoever runs it this reference: {reference}"
+        )
+        async with self._services.transaction() as tx:
+            await self._tell(tx, opening, said, key=f"stuck:{opening.id}")
 
     async def _import(self, opening: Opening) -> None:
         services = self._services
@@ -189,10 +196,10 @@ class Importer:
     def _link(self, ticket: Ticket) -> str | None:
         return self._services.desk.link(ticket.channel, ticket.root_ts) if ticket.channel and ticket.root_ts else None
 
-    async def _tell(self, tx: Transaction, opening: Opening, said: Message) -> None:
+    async def _tell(self, tx: Transaction, opening: Opening, said: Message, *, key: str | None = None) -> None:
         await notices.add(
             tx,
-            f"opening:{opening.id}",
+            key or f"opening:{opening.id}",
             "ephemeral",
             {"text": said.text, "blocks": said.blocks},
             slack_id=opening.slack_id,

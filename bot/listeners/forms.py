@@ -94,7 +94,7 @@ def register(app: AsyncApp, services: Services) -> None:
     async def add(tx: Transaction, person: Person, about: About, form: forms.AddForm) -> None:
         kept = await picked.take(tx, person, about.picked) if about.picked else None
         if kept is None:
-            raise Refused("This form is too old. Choose *Add to ticket* in the message's menu again.")
+            raise Refused("This form is too old. Choose “Add to ticket” in the message's menu again.")
         await imports.add(tx, services.desk, person, form.number, Picked.model_validate(kept))
 
     takes(Callback.NOTE, forms.WordsForm, note)

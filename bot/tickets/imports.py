@@ -55,7 +55,7 @@ async def _triage_of(tx: Transaction, channel_id: str) -> str | None:
     if not _is_direct(channel_id):
         raise Refused(
             "Messages become tickets in support channels only, and this is none."
-            " `/ticket new` opens one from anywhere; *Add to ticket* adds this message to one."
+            " `/ticket new` opens one from anywhere; “Add to ticket” adds this message to one."
         )
     triage = await channels.default_triage(tx)
     return triage.id if triage else None
@@ -210,7 +210,10 @@ async def _join(tx: Transaction, desk: Desk, ticket: Ticket, message: Picked) ->
 
 
 async def _quote(tx: Transaction, desk: Desk, person: Person, ticket: Ticket, message: Picked) -> bool:
-    """A note by the one who adds the message. False when it is there already."""
+    """A note by the one who adds the message. False when it is there already.
+
+    It keeps the words that the message had, as a quotation does; where the message is deleted, they go.
+    """
     author = f"<@{message.author}>" if message.author else text.encoded(message.called) or "A bot"
     link = desk.link(message.channel, message.ts, message.thread_ts)
     files = [f"{text.encoded(file.name)} {file.url}".strip() for file in message.files]

@@ -50,7 +50,8 @@ async def _operate(tx: Transaction, person: Person, ticket: Ticket, reaction: Re
     """What is so already is nothing to speak of, nor is what was meant of the message before it was a ticket."""
     if ticket.imported_to and history.moment(reaction.at) <= ticket.imported_to:
         return
-    if meaning == "claim" and person.user_id not in ticket.assigned_to:
+    closed_since = ticket.closed_at is not None and history.moment(reaction.at) <= ticket.closed_at
+    if meaning == "claim" and person.user_id not in ticket.assigned_to and not closed_since:
         await work.claim(tx, person, ticket.number)
     if meaning == "close" and ticket.status != "closed":
         # It may be heard hours late: https://docs.slack.dev/apis/events-api
@@ -72,9 +73,10 @@ async def _before_the_ticket(tx: Transaction, person: Person, reaction: Reaction
 
 
 async def _may_become_one(tx: Transaction, channel: Channel, reaction: ReactionAdded) -> bool:
-    if await openings.is_asked(tx, reaction.channel, reaction.ts):
+    """Where every message opens a ticket, one that was heard and has opened none waits for a customer's answer only."""
+    if channel.mode == "on_request" or await early.find(tx, reaction.channel, reaction.ts) is None:
         return True
-    return channel.mode == "every_message" and await early.find(tx, reaction.channel, reaction.ts) is None
+    return await openings.is_asked(tx, reaction.channel, reaction.ts)
 
 
 async def set_reactions(tx: Transaction, person: Person, channel_id: str, chosen: Reactions) -> None:

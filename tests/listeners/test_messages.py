@@ -168,6 +168,17 @@ async def test_messages_in_a_row_by_one_person_are_one_ticket_until_an_agent_ans
         assert "#2" in office.thread(other)[0]
 
 
+async def test_what_follows_a_message_that_is_no_ticket_is_not_counted_to_it(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    async with open_office(world, database_url, sql, group_seconds=120) as office:
+        await opened_by_ada(office, "Good morning")
+        assert (await world.grace.click(office.card(), action_id="not_a_ticket")).ok
+        await office.at_rest()
+        await opened_by_ada(office, "The export fails")
+        assert (await office.said(), await office.said(2)) == (["Good morning"], ["The export fails"])
+
+
 async def test_an_answer_below_any_message_of_the_row_belongs_to_the_one_ticket(
     world: World, database_url: str, sql: asyncpg.Connection
 ) -> None:
@@ -578,6 +589,18 @@ async def test_bare_thanks_leave_a_closed_ticket_closed(office: Office) -> None:
     )
     assert "Closed" in office.thread(root)[0]
     assert "thanks a lot! :pray:" in office.thread(office.card())[-1]
+
+
+async def test_thanks_long_after_the_closing_stay_with_the_ticket_and_open_none(office: Office) -> None:
+    world = office.world
+    world.clock.ahead = dt.timedelta(days=-31)
+    root = await opened_by_ada(office)
+    await closed_by_grace(office, root)
+    world.clock.ahead = dt.timedelta(0)
+    await world.ada.post(world.help, "thanks!", thread_ts=root.ts)
+    await office.at_rest()
+    assert ((await office.ticket())["status"], await office.said()) == ("closed", ["The export fails", "thanks!"])
+    assert await ticket_count(office) == 1
 
 
 async def test_an_agents_words_after_the_closing_are_recorded_and_change_nothing(office: Office) -> None:

@@ -174,6 +174,14 @@ async def test_a_channel_that_is_shared_may_get_another_id(world: World) -> None
     assert (await world.call("conversations.info", channel=world.triage.id))["channel"]["is_ext_shared"]
 
 
+async def test_a_reaction_to_a_message_of_no_user_names_no_author(world: World) -> None:
+    """https://docs.slack.dev/reference/events/reaction_added"""
+    await world.call("chat.postMessage", channel=world.help.id, text="card", username="CI")
+    await world.grace.react(world.sandbox.find(world.help, "card"), "eyes")
+    event = await world.last_event("reaction_added")
+    assert (event["reaction"], "item_user" in event) == ("eyes", False)
+
+
 async def test_a_reaction_names_the_message_and_its_author(world: World) -> None:
     message = await world.ada.post(world.help, "x")
     await world.grace.react(message, "eyes")

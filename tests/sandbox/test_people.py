@@ -158,3 +158,32 @@ async def test_what_is_not_there_is_named_with_what_is(world: World) -> None:
     await world.ada.post(world.help, "the export fails")
     with pytest.raises(LookupError, match="the export fails"):
         world.sandbox.find(world.help, "import")
+
+
+async def test_a_message_shortcuts_payload_does_not_say_of_which_team_the_person_is(world: World) -> None:
+    """https://github.com/slackapi/bolt-js/blob/main/src/types/shortcuts/message-shortcut.ts"""
+    message = await world.ada.post(world.help, "broken")
+    await world.grace.message_shortcut("open_ticket", message)
+    assert world.app.last_payload["user"] == {"id": world.grace.id, "name": "grace.hopper"}
+    await world.grace.shortcut("new_ticket")
+    payload = world.app.last_payload
+    assert payload["user"]["team_id"] == world.sandbox.team.id
+    assert not {"channel", "message", "response_url"} & payload.keys(), "a global shortcut has no place"
+
+
+async def test_a_bots_message_has_a_menu_too_and_is_no_users(world: World) -> None:
+    await world.call("chat.postMessage", channel=world.help.id, text="card", username="CI")
+    message = world.sandbox.find(world.help, "card")
+    await world.grace.message_shortcut("open_ticket", message)
+    shown = world.app.last_payload["message"]
+    assert (shown["subtype"], shown["username"], "user" in shown) == ("bot_message", "CI", False)
+
+
+async def test_a_message_shortcut_works_and_is_answered_where_the_bot_is_not(world: World) -> None:
+    lunch = await world.sandbox.add_channel("lunch", members=[world.grace])
+    message = await world.grace.post(lunch, "x")
+    await world.grace.message_shortcut("open_ticket", message)
+    payload = world.app.last_payload
+    assert (payload["channel"]["id"], payload["message"]["text"]) == (lunch.id, "x")
+    assert await respond(world, payload["response_url"], text="psst") == (200, "ok")
+    assert [one.text for one in world.sandbox.messages(lunch, world.grace)] == ["x", "psst"]

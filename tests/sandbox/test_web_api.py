@@ -190,6 +190,8 @@ async def test_history_shows_roots_newest_first_and_replies_shows_the_thread(wor
     assert [m["text"] for m in thread["messages"]] == ["root", "reply"]
     assert thread["messages"][1]["parent_user_id"] == world.ada.id
     refused(await world.call("conversations.replies", channel=world.help.id, ts="1.1"), "thread_not_found")
+    alone = await world.call("conversations.replies", channel=world.help.id, ts=reply.ts)
+    assert [(m["text"], m["thread_ts"]) for m in alone["messages"]] == [("reply", root.ts)], "which names its root"
 
 
 async def test_history_shows_broadcast_replies_tombstones_and_the_second_of_an_edit(world: World) -> None:

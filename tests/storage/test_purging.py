@@ -48,11 +48,15 @@ async def old(sql: asyncpg.Connection) -> None:
         "insert into threadesk.early (channel, ts, awaits, event, arrived_at) values ('C1', $1, '1.0', '{}', $2)",
         [("1.0", days_ago(91)), ("2.0", days_ago(89))],
     )
+    await sql.executemany(
+        "insert into threadesk.picked (team_id, slack_id, message, picked_at) values ('T1', $1, '{}', $2)",
+        [("U1", days_ago(2)), ("U2", NOW)],
+    )
 
 
 async def test_only_what_is_over_is_forgotten(database: Database, sql: asyncpg.Connection, old: None) -> None:
-    assert await purge(database) == {"acted": 1, "notices": 4, "early": 1}
-    assert await purge(database) == {"acted": 0, "notices": 0, "early": 0}
+    assert await purge(database) == {"acted": 1, "notices": 4, "early": 1, "picked": 1}
+    assert await purge(database) == {"acted": 0, "notices": 0, "early": 0, "picked": 0}
 
     async def left(question: str) -> list[str]:
         return [row[0] for row in await sql.fetch(question)]
@@ -65,8 +69,9 @@ async def test_only_what_is_over_is_forgotten(database: Database, sql: asyncpg.C
         "left:waits",
     ]
     assert await left("select ts from threadesk.early") == ["2.0"]
+    assert await left("select slack_id from threadesk.picked") == ["U2"]
 
 
 async def test_a_little_is_forgotten_at_a_time(database: Database, old: None) -> None:
-    assert await purge(database, batch=3) == {"acted": 1, "notices": 3, "early": 1}
-    assert await purge(database, batch=3) == {"acted": 0, "notices": 1, "early": 0}
+    assert await purge(database, batch=3) == {"acted": 1, "notices": 3, "early": 1, "picked": 1}
+    assert await purge(database, batch=3) == {"acted": 0, "notices": 1, "early": 0, "picked": 0}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from bot.tickets.forms import CloseForm, EditForm, NewTicketForm, RatingForm, WordsForm, problems
+from bot.tickets.forms import CloseForm, EditForm, NewTicketForm, RatingForm, ReactionsForm, WordsForm, problems
 
 
 def refused(form: type[BaseModel], **values: Any) -> dict[str, str]:
@@ -108,3 +108,36 @@ def test_what_was_emptied_is_empty() -> None:
 
 def test_what_postgresql_cannot_keep_is_replaced() -> None:
     assert WordsForm(words="a\0b\ud800").words == "a\ufffdb\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (":eyes:", "eyes"),
+        (" ticket ", "ticket"),
+        (":+1:", "+1"),
+        (":thumbsup:", "+1"),
+        (":wave::skin-tone-3:", "wave"),
+        (":Party_Parrot:", "party_parrot"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_an_emoji_is_kept_by_the_name_that_slack_sends(typed: str | None, name: str | None) -> None:
+    assert ReactionsForm(reaction_claim=typed).reactions.claim == name
+
+
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [
+        ({"reaction_open": "two words"}, {"reaction_open": "Type one emoji by its name, such as :eyes:"}),
+        ({"reaction_open": "👀"}, {"reaction_open": "Type one emoji by its name, such as :eyes:"}),
+        ({"reaction_close": "x" * 101}, {"reaction_close": "Type one emoji by its name, such as :eyes:"}),
+        (
+            {"reaction_open": ":eyes:", "reaction_claim": "eyes", "reaction_close": "x"},
+            {"reaction_claim": ":eyes: does something else here already."},
+        ),
+    ],
+)
+def test_reactions_that_cannot_be_are_refused_at_their_field(typed: dict[str, str], wrong: dict[str, str]) -> None:
+    assert refused(ReactionsForm, **typed) == wrong

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bot.tickets import conversation, digest, emails, listing, work
-from bot.tickets.arrivals import MessageArrived
+from bot.tickets import conversation, digest, emails, imports, listing, work
+from bot.tickets.arrivals import MessageArrived, Picked
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation
@@ -410,6 +410,17 @@ def attempt(operation: Callable[..., Awaitable[Any]], *arguments: Any, desk: boo
     return lambda room, who: by(who, operation, *arguments, desk=desk)(room)
 
 
+def added_from(channel: str) -> Attempt:
+    """Another message each time."""
+
+    def message(room: Room) -> Picked:
+        return Picked(channel=channel, ts=f"{room.number}.000100", team=GLOBEX, author="Bob", text="The import fails")
+
+    return lambda room, who: room.does(
+        who, lambda tx, person: imports.add(tx, DESK, person, room.number, message(room))
+    )
+
+
 #: Every way to carry out each operation on a ticket that is open, Linus's, noted on and with a reply held; or closed.
 WAYS: dict[Operation, list[Attempt]] = {
     Operation.READ: [seen_in_full],
@@ -432,6 +443,7 @@ WAYS: dict[Operation, list[Attempt]] = {
         attempt(work.set_fields, [("version", "4")]),
         attempt(work.edit, SHOWN, FIELDS, desk=True),
     ],
+    Operation.ADD: [added_from(HELP), added_from(TRIAGE), added_from("C-UNKNOWN")],
     Operation.CLOSE: [attempt(work.close)],
     Operation.REOPEN: [attempt(work.reopen)],
     Operation.SPAM: [attempt(work.not_a_ticket)],
@@ -456,6 +468,7 @@ ASSIGN          | yes   | agents | hidden | hidden | hidden | elsewhere | agents
 REPLY           | yes   | agents | hidden | hidden | hidden | elsewhere | agents
 NOTE            | yes   | agents | hidden | hidden | hidden | elsewhere | agents
 EDIT            | yes   | agents | hidden | hidden | hidden | elsewhere | agents
+ADD             | yes   | agents | hidden | hidden | hidden | elsewhere | agents
 CLOSE           | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
 REOPEN          | yes   | yes    | hidden | hidden | hidden | elsewhere | yes
 SPAM            | yes   | agents | hidden | hidden | hidden | elsewhere | agents
