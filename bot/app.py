@@ -24,6 +24,7 @@ from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
+from bot.delivery.porter import Porter
 from bot.delivery.presence import Presence
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, hasty_client, patient_client
 from bot.listeners import http, messages
@@ -162,15 +163,15 @@ async def running(
 @asynccontextmanager
 async def _working(services: Services, presence: Presence, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
     """What works in the background. Where one of them fails, `stop` is set, and the failure raised at the end."""
-    courier, due = Courier(services), Clock(services)
+    courier, due, porter = Courier(services), Clock(services), Porter(services)
     catch_up = CatchUp(services, functools.partial(messages.heard, services))
-    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up, presence)]
+    work = [asyncio.create_task(each.run()) for each in (courier, due, porter, catch_up, presence)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())
     try:
         yield catch_up
     finally:
-        for each in (presence, catch_up, due, courier):
+        for each in (presence, catch_up, porter, due, courier):
             each.stop()
         await asyncio.gather(*work)
 

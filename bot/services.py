@@ -23,7 +23,7 @@ class Services:
     """`slack` never repeats a call by itself. `now` is the one Clock. `pace`: seconds between posts in a channel.
 
     `call_seconds`: how long a call of the courier's may take. `gap`: set by whoever notices that events of Slack's may
-    have been lost; what was said is then read back.
+    have been lost; what was said is then read back. `copying`: set when there are files to be copied.
     """
 
     database: Database
@@ -34,6 +34,7 @@ class Services:
     call_seconds: float
     metrics: Metrics
     gap: asyncio.Event = field(default_factory=asyncio.Event)
+    copying: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -242,6 +242,8 @@ class Office:
                         and lane not in (select id from threadesk.channels where suspended is not null))
                       or exists (select from threadesk.notices where sent_at is null and refused is null)
                       or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
+                      or exists (select from threadesk.copies
+                        where removing and not removed or not removing and copy is null and refused is null)
                     """,
                     self.world.clock(),
                 ):

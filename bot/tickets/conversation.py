@@ -12,10 +12,14 @@ from bot.tickets import history, lifecycle, text
 from bot.tickets.arrivals import ARRIVED, Arrived, File, MessageArrived, MessageDeleted, MessageEdited
 from bot.tickets.desk import Desk
 from bot.tickets.permissions import Relation, relation
-from storage import channels, early, people, tickets
+from storage import channels, early, people, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import AuthorRole, NewTicket, Origin, Side, Ticket
+
+#: How often a card or status message that somebody deletes is posted anew: whoever goes on deleting means it, and may
+#: be a program.
+RENEWALS = 3
 
 
 async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
@@ -117,7 +121,7 @@ async def _note(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
         source["edited"] = message.edited
     note = history.Note(
         id=str(history.message_id(desk.team_id, message.channel, message.ts)),
-        content="\n".join([content, *(f"{file.name} {file.url}".strip() for file in message.files)]).strip(),
+        content=history.with_files(content, [(file.name, file.url) for file in message.files]),
         created_at=history.timestamp(history.moment(message.ts)),
         created_by=str(author.user_id),
     )
@@ -373,6 +377,8 @@ async def _word(tx: Transaction, desk: Desk, message: MessageArrived, author: Pe
     content, source = await _words(tx, message.text, message.files)
     if message.edited:
         source["edited"] = message.edited
+    if message.subtype:
+        source["subtype"] = message.subtype
     word = history.fresh(
         history.message_id(desk.team_id, message.channel, message.ts),
         content,
@@ -416,6 +422,8 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
     before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
     content, source = await _words(tx, edit.text, files)
+    if subtype := (one.source or {}).get("subtype"):
+        source["subtype"] = subtype
     began = before
     if second := (one.source or {}).get("edited"):
         source["edited"] = second
@@ -435,6 +443,9 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
 async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
     await _in_turn(tx, deletion.channel, deletion.ts)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
+    if one is None and (ours := await showing.is_there(tx, deletion.channel, deletion.ts)) is not None:
+        await showing.lost(tx, ours, renewals=RENEWALS)
+        return
     if one is None:
         # A root that was buried while it had replies is deleted once more with the last of them.
         await _leave(tx, deletion, f"deleted {deletion.at}")
