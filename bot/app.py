@@ -350,6 +350,9 @@ def bolt_app(settings: Settings, services: Services) -> AsyncApp:
         authorize=authorize,
         signing_secret=secret.get_secret_value() if secret else "",
         process_before_response=True,
+        # That somebody has deleted a message of the desk's is told as if the desk had done it. What the desk itself
+        # says, `payloads` knows to be nobody's words.
+        ignoring_self_events_enabled=False,
     )
 
     @app.middleware

@@ -197,8 +197,9 @@ def closed(number: int, sent: int) -> str:
 
 def solved(number: int, sent: int) -> Message:
     """To the requester who closed their ticket while answers were on their way to them."""
-    answers = "An answer" if sent == 1 else f"{sent} answers"
-    return sentence(f"Ticket #{number} is closed. {answers} to you had just been written: you find it in the thread.")
+    answers, them = ("An answer", "it") if sent == 1 else (f"{sent} answers", "them")
+    said = f"{answers} to you had just been written: you find {them} in the thread."
+    return sentence(f"Ticket #{number} is closed. {said}")
 
 
 def agent_left(slack_id: str, returned: Sequence[Ticket]) -> Message:
