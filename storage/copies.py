@@ -6,7 +6,6 @@ lane. What is due is decided by the Clock's `now`, leases by the database's cloc
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -184,19 +183,10 @@ async def outlived(tx: Transaction, ticket_id: UUID, side: Side) -> Posted | Non
         select p.id, p.side, p.slot, p.channel, p.thread_ts, p.ts, p.shows, p.version, p.attempted_at, p.gone, p.refused
         from threadesk.posted p join threadesk.messages m on p.slot = 'files:' || m.message_id
         where p.ticket_id = :id and m.ticket_id = :id and p.side = :side and m.deleted and p.ts is not null
-          and not p.gone limit 1
+          and not p.gone and p.refused is null limit 1
         """,
         id=ticket_id,
         side=side,
     )
     row = found.one_or_none()
     return Posted(**row._mapping) if row else None
-
-
-async def next_due(tx: Transaction) -> dt.datetime | None:
-    """When something is to be copied or deleted."""
-    found = await tx.run(
-        "select min(due_at) from threadesk.copies"
-        " where removing and not removed or not removing and copy is null and refused is null"
-    )
-    return found.scalar_one_or_none()

@@ -604,7 +604,8 @@ async def lost(tx: Transaction, posted_id: UUID, *, renewals: int) -> None:
           ts = case when not again then ts end, shows = case when not again then shows end,
           attempted_at = case when not again then attempted_at end, tried_at = null
         from (
-          select id, slot in ('card', 'status') and renewals < :renewals as again from threadesk.posted where id = :id
+          select id, slot in ('card', 'status') and renewals < :renewals as again from threadesk.posted
+          where id = :id and not gone
         ) as l
         where p.id = l.id
         returning p.ticket_id, again and exists (
@@ -613,15 +614,15 @@ async def lost(tx: Transaction, posted_id: UUID, *, renewals: int) -> None:
         id=posted_id,
         renewals=renewals,
     )
-    row = found.one()
-    if row.at_once:
+    row = found.one_or_none()
+    if row is not None and row.at_once:
         await mark(tx, row.ticket_id)
 
 
-async def is_there(tx: Transaction, channel: str, ts: str) -> UUID | None:
-    """The message of the desk's that Slack knows by (channel, ts), as far as is known still there."""
+async def posted_as(tx: Transaction, channel: str, ts: str) -> UUID | None:
+    """The message of the desk's that Slack knows, or knew, by (channel, ts)."""
     found = await tx.run(
-        "select id from threadesk.posted where channel = :channel and ts = :ts and not gone", channel=channel, ts=ts
+        "select id from threadesk.posted where channel = :channel and ts = :ts", channel=channel, ts=ts
     )
     return found.scalar_one_or_none()
 

@@ -443,7 +443,7 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
 async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
     await _in_turn(tx, deletion.channel, deletion.ts)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
-    if one is None and (ours := await showing.is_there(tx, deletion.channel, deletion.ts)) is not None:
+    if one is None and (ours := await showing.posted_as(tx, deletion.channel, deletion.ts)) is not None:
         await showing.lost(tx, ours, renewals=RENEWALS)
         return
     if one is None:
