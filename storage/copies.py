@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from storage.engine import Transaction
-from storage.showing import Posted
+from storage.showing import Posted, posted_of
 from storage.tickets import AuthorRole, Side
 
 
@@ -172,7 +172,7 @@ async def next_bundle(tx: Transaction, ticket_id: UUID, side: Side) -> Bundle | 
         row.created_by,
         row.author_role,
         [(str(copy), str(name)) for copy, name in row.files],
-        None if row.id is None else Posted(**{name: getattr(row, name) for name in Posted.__slots__}),
+        posted_of(row),
     )
 
 
@@ -182,11 +182,11 @@ async def outlived(tx: Transaction, ticket_id: UUID, side: Side) -> Posted | Non
         """
         select p.id, p.side, p.slot, p.channel, p.thread_ts, p.ts, p.shows, p.version, p.attempted_at, p.gone, p.refused
         from threadesk.posted p join threadesk.messages m on p.slot = 'files:' || m.message_id
-        where p.ticket_id = :id and m.ticket_id = :id and p.side = :side and m.deleted and p.ts is not null
-          and not p.gone and p.refused is null limit 1
+        where p.ticket_id = :id and p.slot like 'files:%' and m.ticket_id = :id and p.side = :side and m.deleted
+          and p.ts is not null and not p.gone and p.refused is null limit 1
         """,
         id=ticket_id,
         side=side,
     )
     row = found.one_or_none()
-    return Posted(**row._mapping) if row else None
+    return posted_of(row) if row else None

@@ -409,6 +409,11 @@ class Posted:
     refused: str | None
 
 
+def posted_of(row: Any) -> Posted | None:
+    """Of a row of an outer join with `posted`, by the names of its columns; None where there is none."""
+    return None if row.id is None else Posted(**{name: getattr(row, name) for name in Posted.__slots__})
+
+
 POSTED: LiteralString = "id, side, slot, channel, thread_ts, ts, shows, version, attempted_at, gone, refused"
 
 
@@ -483,7 +488,7 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
         row.source,
         row.message_version,
         word_of(row.word),
-        None if row.id is None else Posted(**{name: getattr(row, name) for name in Posted.__slots__}),
+        posted_of(row),
         row.from_channel,
         row.from_ts,
         row.from_thread,
