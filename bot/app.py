@@ -25,6 +25,7 @@ from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
 from bot.delivery.directory import Found
 from bot.delivery.importer import Importer
+from bot.delivery.porter import Porter
 from bot.delivery.presence import Presence
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, hasty_client, patient_client
 from bot.listeners import http, messages, payloads
@@ -163,16 +164,16 @@ async def running(
 @asynccontextmanager
 async def _working(services: Services, presence: Presence, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
     """What works in the background. Where one of them fails, `stop` is set, and the failure raised at the end."""
-    courier, due = Courier(services), Clock(services)
+    courier, due, porter = Courier(services), Clock(services), Porter(services)
     catch_up = CatchUp(services, functools.partial(messages.heard, services))
     importer = Importer(services, functools.partial(payloads.arrived, desk=services.desk))
-    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up, presence, importer)]
+    work = [asyncio.create_task(each.run()) for each in (courier, due, porter, catch_up, presence, importer)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())
     try:
         yield catch_up
     finally:
-        for each in (presence, importer, catch_up, due, courier):
+        for each in (presence, importer, catch_up, porter, due, courier):
             each.stop()
         await asyncio.gather(*work)
 
@@ -351,6 +352,9 @@ def bolt_app(settings: Settings, services: Services) -> AsyncApp:
         authorize=authorize,
         signing_secret=secret.get_secret_value() if secret else "",
         process_before_response=True,
+        # That somebody has deleted a message of the desk's is told as if the desk had done it. What the desk itself
+        # says, `payloads` knows to be nobody's words.
+        ignoring_self_events_enabled=False,
     )
 
     @app.middleware

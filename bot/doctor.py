@@ -36,6 +36,7 @@ SCOPES = frozenset(
         "chat:write.customize",
         "commands",
         "files:read",
+        "files:write",
         "groups:history",
         "groups:read",
         "im:history",

@@ -24,6 +24,7 @@ class Services:
 
     `call_seconds`: how long a call of the courier's may take. `gap`: set by whoever notices that events of Slack's may
     have been lost; what was said is then read back. `asked`: set when a thread has been asked for to become a ticket.
+    `copying`: set when there are files to be copied.
     """
 
     database: Database
@@ -35,6 +36,7 @@ class Services:
     metrics: Metrics
     gap: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+    copying: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

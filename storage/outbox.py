@@ -159,6 +159,8 @@ async def drop(tx: Transaction, lanes: Collection[str], ids: Collection[UUID]) -
           select d.*, 'event:' || l.id from dropped d join threadesk.ledger l using (ticket_id)
           where d.side = 'triage' and (l.what = 'assigned_to' or l.what = 'status' and l.before = '"closed"')
           union all
+          select distinct d.*, 'files:' || c.message_id from dropped d join threadesk.copies c using (ticket_id, side)
+          union all
           select d.*, 'rating:' || t.closings from dropped d join threadesk.desk_tickets t using (ticket_id)
           where d.side = 'customer' and t.closings > 0
         ), given_up as (

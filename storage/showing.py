@@ -409,6 +409,11 @@ class Posted:
     refused: str | None
 
 
+def posted_of(row: Any) -> Posted | None:
+    """Of a row of an outer join with `posted`, by the names of its columns; None where there is none."""
+    return None if row.id is None else Posted(**{name: getattr(row, name) for name in Posted.__slots__})
+
+
 POSTED: LiteralString = "id, side, slot, channel, thread_ts, ts, shows, version, attempted_at, gone, refused"
 
 
@@ -435,6 +440,9 @@ class Unshown:
     version: int
     word: Mapping[str, Any]
     posted: Posted | None
+    channel: str | None = None
+    ts: str | None = None
+    thread_ts: str | None = None
 
 
 async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown | None:
@@ -446,7 +454,7 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
     found = await tx.run(
         """
         select m.message_id, m.kind, m.created_at, m.created_by, m.author_role, m.side as from_side, m.source,
-          m.version as message_version, w.word,
+          m.version as message_version, m.channel as from_channel, m.ts as from_ts, m.thread_ts as from_thread, w.word,
           p.id, p.side, p.slot, p.channel, p.thread_ts, p.ts, p.shows, p.version, p.attempted_at, p.gone, p.refused
         from threadesk.messages m
         join public.tickets t on t.id = m.ticket_id
@@ -480,7 +488,10 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
         row.source,
         row.message_version,
         word_of(row.word),
-        None if row.id is None else Posted(**{name: getattr(row, name) for name in Posted.__slots__}),
+        posted_of(row),
+        row.from_channel,
+        row.from_ts,
+        row.from_thread,
     )
 
 
@@ -569,6 +580,11 @@ async def record(tx: Transaction, posted_id: UUID, channel: str, ts: str, shows:
     )
 
 
+async def accepted(tx: Transaction, posted_id: UUID, shows: str) -> None:
+    """Slack has taken what it will post when it has looked through it: that is not sent again, but looked for."""
+    await tx.run("update threadesk.posted set shows = :shows where id = :id", id=posted_id, shows=shows)
+
+
 async def known_unsent(tx: Transaction, posted_id: UUID) -> None:
     """Slack has said that it did not take the message, or its change: it need not be looked for, nor waited for."""
     await tx.run(
@@ -580,6 +596,40 @@ async def known_unsent(tx: Transaction, posted_id: UUID) -> None:
 
 async def gone(tx: Transaction, posted_id: UUID) -> None:
     await tx.run("update threadesk.posted set gone = true where id = :id", id=posted_id)
+
+
+async def lost(tx: Transaction, posted_id: UUID, *, renewals: int) -> None:
+    """Somebody has deleted the message in Slack. A card or status message is posted anew, so many times at most: at
+    once, or when the ticket changes where it is closed. Others are gone.
+    """
+    found = await tx.run(
+        """
+        update threadesk.posted p set
+          gone = not again, renewals = renewals + again::integer,
+          ts = case when not again then ts end, shows = case when not again then shows end,
+          attempted_at = case when not again then attempted_at end, tried_at = null
+        from (
+          select id, slot in ('card', 'status') and renewals < :renewals as again from threadesk.posted
+          where id = :id and not gone
+        ) as l
+        where p.id = l.id
+        returning p.ticket_id, again and exists (
+          select from public.tickets t where t.id = p.ticket_id and t.status <> 'closed') as at_once
+        """,
+        id=posted_id,
+        renewals=renewals,
+    )
+    row = found.one_or_none()
+    if row is not None and row.at_once:
+        await mark(tx, row.ticket_id)
+
+
+async def posted_as(tx: Transaction, channel: str, ts: str) -> UUID | None:
+    """The message of the desk's that Slack knows, or knew, by (channel, ts)."""
+    found = await tx.run(
+        "select id from threadesk.posted where channel = :channel and ts = :ts", channel=channel, ts=ts
+    )
+    return found.scalar_one_or_none()
 
 
 async def refuse(tx: Transaction, posted_id: UUID, why: str) -> None:

@@ -672,17 +672,6 @@ async def act_once(tx: Transaction, key: str) -> bool:
     return bool(done)
 
 
-async def newest_message(tx: Transaction, ticket_id: UUID) -> UUID | None:
-    """The id of the newest message: what an agent has seen when they open *Reply*."""
-    found = await tx.run(
-        "select message_id from threadesk.messages where ticket_id = :id and kind = 'message'"
-        " order by created_at desc, message_id limit 1",
-        id=ticket_id,
-    )
-    newest = found.scalar_one_or_none()
-    return UUID(str(newest)) if newest else None
-
-
 @dataclass(frozen=True, slots=True)
 class Newest:
     content: str
@@ -707,6 +696,45 @@ async def newest_word(tx: Transaction, ticket_id: UUID) -> Newest | None:
     )
     row = found.one_or_none()
     return Newest(**row) if row else None
+
+
+async def edited_since_answered(tx: Transaction, ticket_id: UUID) -> bool:
+    """Whether a customer has changed a message that stood there already when an agent answered last."""
+    found = await tx.run(
+        """
+        select exists (
+          select from (
+            select max(created_at) as at from threadesk.messages
+            where ticket_id = :id and kind = 'message' and author_role = 'agent' and not deleted
+          ) as answer
+          join threadesk.messages m on m.ticket_id = :id and m.kind = 'message' and m.author_role = 'customer'
+            and m.version > 1 and not m.deleted and m.created_at < answer.at
+          join public.tickets t on t.id = m.ticket_id
+          cross join lateral (
+            select word from jsonb_array_elements(t.conversation_history -> 'messages') as one (word)
+            where lower(word ->> 'id') = m.message_id::text limit 1
+          ) as w
+          where threadesk.moment(w.word ->> 'edited_at') > answer.at
+        )
+        """,
+        id=ticket_id,
+    )
+    return bool(found.scalar_one())
+
+
+async def other_thread(tx: Transaction, ticket_id: UUID, channel: str, thread_ts: str | None) -> str | None:
+    """The newest of the ticket's threads in a triage channel, beside the one that its card has now."""
+    found = await tx.run(
+        """
+        select max(thread_ts) from threadesk.threads
+        where ticket_id = :id and side = 'triage' and channel = :channel
+          and thread_ts is distinct from cast(:ts as text)
+        """,
+        id=ticket_id,
+        channel=channel,
+        ts=thread_ts,
+    )
+    return found.scalar_one_or_none()
 
 
 async def waiting_since(tx: Transaction, ticket_id: UUID) -> dt.datetime | None:

@@ -253,6 +253,8 @@ class Office:
                       or exists (select from threadesk.openings)
                       or exists (select from threadesk.notices where sent_at is null and refused is null)
                       or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
+                      or exists (select from threadesk.copies
+                        where removing and not removed or not removing and copy is null and refused is null)
                     """,
                     self.world.clock(),
                 ):

@@ -579,7 +579,7 @@ class Life(RuleBasedStateMachine):
             assert len([one for one in cards if one.startswith(f"#{ticket.number} ")]) == 1
             assert len([one for one in texts if one.startswith(f"Ticket #{ticket.number} · *")]) == 1
             asked = [one for one in texts if f"How did we do with ticket #{ticket.number}?" in one]
-            assert len(asked) == len(ticket.asked)
+            assert len(asked) == bool(ticket.asked), "a question that was asked again takes itself back"
             status = next(one for one in texts if one.startswith(f"Ticket #{ticket.number} · *"))
             assert ticket.status.capitalize() in status
 

@@ -266,3 +266,22 @@ async def test_with_different_settings_the_channels_of_all_are_served(
     assert await served(sql) == ["help-globex", "help-initech"], "the last one stops: nothing is decided by that"
     await replicas.start()
     assert await served(sql) == ["help-globex"]
+
+
+async def test_files_are_copied_by_one_of_them_and_nothing_is_echoed(
+    world: World, sql: asyncpg.Connection, replicas: Replicas
+) -> None:
+    async with two(world, replicas, sql) as office:
+        root = await opened(office)
+        for n in range(3):
+            log = (f"{n}.log", "text/plain", str(n).encode())
+            await world.ada.post(world.help, f"Log {n}", thread_ts=root.ts, files=[log])
+            await world.grace.post(world.help, f"Got {n}", thread_ts=root.ts, files=[log])
+        await office.at_rest()
+        copied = [file.name for one in by_desk(office, world.triage) for file in one.files]
+        assert sorted(copied) == ["0.log", "0.log", "1.log", "1.log", "2.log", "2.log"]
+        assert len(await office.said()) == 7
+        assert await office.notes() == []
+        uploads = [one for one in office.sandbox.calls if one.method == "files.getUploadURLExternal"]
+        assert len(uploads) == 6
+        assert posted_once(office)

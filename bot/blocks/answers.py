@@ -207,6 +207,19 @@ def _verb(verb: Verb, *, agent: bool) -> str:
     return f"• `{escape(verb.usage)}` {escape(verb.does)}{example}"
 
 
+def closed(number: int, sent: int) -> str:
+    """`sent`: how many replies were held when the ticket was closed, and went out first."""
+    held = {0: "", 1: " The reply that was held is sent."}.get(sent, f" The {sent} replies that were held are sent.")
+    return f"#{number} is closed.{held}"
+
+
+def solved(number: int, sent: int) -> Message:
+    """To the requester who closed their ticket while answers were on their way to them."""
+    answers, them = ("An answer", "it") if sent == 1 else (f"{sent} answers", "them")
+    said = f"{answers} to you had just been written: you find {them} in the thread."
+    return sentence(f"Ticket #{number} is closed. {said}")
+
+
 def agent_left(slack_id: str, returned: Sequence[Ticket], why: str) -> Message:
     """Said in triage when an agent is one no more: which tickets are unassigned, or one fewer's, now.
 

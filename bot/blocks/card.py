@@ -48,7 +48,8 @@ def card(view: Card) -> Message:
 
 def _state(view: Card) -> str:
     status = f"*{STATUS[view.status]}*" + (", not a ticket" if view.not_a_ticket else "")
-    return facts([status, PRIORITY[view.priority], _waiting(view), _rating(view)])
+    edited = "✏️ edited after your reply" if view.edited else None
+    return facts([status, PRIORITY[view.priority], _waiting(view), edited, _rating(view)])
 
 
 def _waiting(view: Card) -> str | None:
@@ -80,6 +81,7 @@ def _details(view: Card) -> str:
         [
             link(view.customer_thread, "Customer's thread") if view.customer_thread else None,
             _elsewhere(view),
+            link(view.earlier_thread, "Earlier thread") if view.earlier_thread else None,
             f"opened {date(view.opened_at)}",
             f"follows #{view.follows}" if view.follows else None,
             tags_of(view.tags),

@@ -13,7 +13,19 @@ import slackblocks as slack
 from bot.blocks.ids import Action
 from bot.blocks.parts import NAME, NO_WORDS, actions, button, confirm, context, facts, mention, name_of, section, some
 from bot.blocks.surface import WORDS, Message, clip, date, escape, link, message, one_line, words
-from bot.tickets.views import Alert, Closed, EmailClaim, HeldReply, Mirror, NoteMirror, Parked, Reopened, Stuck
+from bot.tickets.views import (
+    Alert,
+    Attached,
+    Closed,
+    EmailClaim,
+    Files,
+    HeldReply,
+    Mirror,
+    NoteMirror,
+    Parked,
+    Reopened,
+    Stuck,
+)
 
 EMAIL = 260
 FILES = 1_500
@@ -39,26 +51,40 @@ def mirror(view: Mirror) -> Message:
         return message(gone, [context("deleted", gone)], username=view.author, icon_url=view.picture)
     files, remark = _files(view.files), _remark(view)
     pings = f"🔔 {_pings(view.alert)}" if view.alert else ""
-    blocks: list[slack.Block] = [*words(view.words), *words(files, limit=FILES, block_id="files")]
+    said = view.words.strip()
+    if view.manner == "me" and said:
+        said = f"_{said}_"
+    blocks: list[slack.Block] = [*words(said), *words(files, limit=FILES, block_id="files")]
     if not blocks:
         blocks.append(context("empty", NO_WORDS))
     if remark:
         blocks.append(context("remark", remark))
     if pings:
         blocks.append(section("alert", pings))
-    said = "\n".join(part for part in (pings, view.words, files, remark) if part.strip())
-    return message(said or NO_WORDS, blocks, username=view.author, icon_url=view.picture)
+    whole = "\n".join(part for part in (pings, said, files, remark) if part.strip())
+    return message(whole or NO_WORDS, blocks, username=view.author, icon_url=view.picture)
 
 
-def _files(files: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(
-        f"📎 {link(url, clip(escape(one_line(name) or 'file'), NAME), longest=1_000)}" for name, url in files
-    )
+def _files(files: Sequence[Attached]) -> str:
+    return "\n".join(map(_file, files))
+
+
+def _file(file: Attached) -> str:
+    large = " _(too large to be copied here)_" if file.too_large else ""
+    return f"📎 {link(file.url, clip(escape(one_line(file.name) or 'file'), NAME), longest=1_000)}{large}"
+
+
+def files(view: Files) -> Message:
+    """Under its author's name and picture; Slack shows the files themselves."""
+    named = clip(escape(one_line(", ".join(view.names))), FILES)
+    return message(f"📎 {named}", [], username=view.author, icon_url=view.picture)
 
 
 def _remark(view: Mirror) -> str:
-    shortened = "shortened: the original is longer than one message here" if len(view.words.strip()) > WORDS else None
-    said = facts(["edited" if view.edited else None, shortened])
+    original = link(view.original, "the original") if view.original else "the original"
+    shortened = f"shortened: {original} is longer than one message here" if len(view.words.strip()) > WORDS else None
+    broadcast = "also sent to the channel" if view.manner == "broadcast" else None
+    said = facts(["edited" if view.edited else None, broadcast, shortened])
     return f"_{said}_" if said else ""
 
 
@@ -82,7 +108,8 @@ def held_reply(view: HeldReply) -> Message:
     """A reply from triage, first with *Undo* and *Make it a note*, then with what became of it."""
     became = _became(view)
     said = words(view.words) or [section("words", NO_WORDS)]
-    blocks: list[slack.Block] = [context("state", became), *said]
+    attached = _files([Attached(name, "") for name in view.files])
+    blocks: list[slack.Block] = [context("state", became), *said, *words(attached, limit=FILES, block_id="files")]
     if view.state == "held":
         blocks.append(
             actions(
@@ -91,7 +118,7 @@ def held_reply(view: HeldReply) -> Message:
                 button("Make it a note", Action.MAKE_NOTE, view.id, spoken="Make this reply an internal note"),
             )
         )
-    return message(f"{became}\n{view.words.strip() or NO_WORDS}", blocks)
+    return message("\n".join(filter(None, [became, view.words.strip() or NO_WORDS, attached])), blocks)
 
 
 def _became(view: HeldReply) -> str:

@@ -23,10 +23,10 @@ from bot.blocks.digest import without_charts
 from bot.blocks.surface import Message
 from bot.delivery import directory, offers, projection
 from bot.delivery.projection import Step, Suspended
-from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call
+from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call, delete_file
 from bot.services import Services
 from bot.tickets import conversation, views
-from storage import channels, notices, people, showing, tickets
+from storage import channels, copies, notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
 from storage.engine import DatabaseAway, Transaction, telling_away
 from storage.notices import Attempts, Notice
@@ -44,6 +44,8 @@ CLOSED_SECONDS = 60.0
 CLOSED_SECONDS_AT_MOST = 600.0
 #: Failures of the desk's own, in a row, after which a ticket is parked: about four minutes.
 FAILURES = 8
+#: How long Slack may take to show files that it has taken: it looks through them first.
+SEEN_SECONDS = 300.0
 #: chat.update is limited by method and workspace, to 50 a minute and somewhat more for a moment:
 #: https://docs.slack.dev/apis/web-api/rate-limits
 UPDATE_EVERY = 1.2
@@ -239,7 +241,7 @@ class Courier:
                 await offers.offer_email(tx, mark.ticket_id)
             await showing.shown(tx, mark)
             return None
-        if step.message_id and not await _all_asked(tx, mark.ticket_id, asked):
+        if step.message_id and not await _all_asked(tx, mark.ticket_id, step.message_id, asked):
             # Somebody has written while others were asked for: a name cannot be changed once it is posted.
             return None
         if step.act != "post" and (wait := await self._until_update(tx, mark)) > 0:
@@ -275,22 +277,54 @@ class Courier:
     async def _post(self, step: Step, posted_id: UUID, earlier: Attempts | None) -> tuple[str, str]:
         """Sends the message, unless an earlier attempt did; returns (channel, ts). NotYet where that is not known."""
         found = await self._earlier(step, posted_id, earlier.since) if earlier else None
-        if earlier and earlier.unsettled and not found:
-            raise NotYet(earlier.unsettled)
-        channel, message = found or await self._send(step, posted_id)
+        if earlier and not found:
+            _is_to_be_waited_for(step, earlier)
+        if step.shares:
+            channel, message = found or await self._share(step, posted_id, again=earlier is not None)
+        else:
+            channel, message = found or await self._send(step, posted_id)
         ts = str(message["ts"])
         if step.thread_ts and message.get("thread_ts") != step.thread_ts:
             # The thread's root is gone, and the message stands in the open channel, where it must not stay.
-            await self._take_away(channel, ts)
+            await self._take_away(channel, ts, step.shares)
             raise SlackRefused("thread_not_found")
         return channel, ts
 
-    async def _take_away(self, channel: str, ts: str) -> None:
+    async def _take_away(self, channel: str, ts: str, shares: Sequence[tuple[str, str]]) -> None:
+        slack = self._services.slack
         try:
-            await call(self._services.slack, "chat.delete", channel=channel, ts=ts)
+            for file_id, _ in shares:
+                await delete_file(slack, file_id)
+            await call(slack, "chat.delete", channel=channel, ts=ts)
         except SlackRefused as refused:
             if refused.error != "message_not_found":
                 raise NotYet(CLOSED_SECONDS, refused.error) from refused
+
+    async def _share(self, step: Step, posted_id: UUID, *, again: bool) -> tuple[str, dict[str, Any]]:
+        """Lets Slack post uploaded files, which it does after its answer, and finds them there: (channel, message).
+
+        https://docs.slack.dev/reference/methods/files.completeUploadExternal
+        """
+        given = step.message.arguments()
+        try:
+            await call(
+                self._services.slack,
+                "files.completeUploadExternal",
+                files=[{"id": file_id, "title": name} for file_id, name in step.shares],
+                channel_id=step.channel,
+                **({"thread_ts": step.thread_ts} if step.thread_ts else {}),
+                **{name: given[name] for name in ("username", "icon_url") if name in given},
+            )
+        except SlackRefused as refused:
+            # It can be called once. Refused after an attempt without an answer, that attempt has done it.
+            if not again or refused.error in CHANNEL_CLOSED | DESK_CLOSED:
+                raise
+        async with self._services.transaction() as tx:
+            await showing.accepted(tx, posted_id, step.shows)
+        found = await self._earlier(step, posted_id, dt.datetime.now(dt.UTC))
+        if found is None:
+            raise NotYet(1.0)
+        return found
 
     async def _send(self, step: Step, posted_id: UUID) -> tuple[str, dict[str, Any]]:
         payload = {"id": str(posted_id)} | ({"message": str(step.message_id)} if step.message_id else {})
@@ -332,7 +366,7 @@ class Courier:
             arguments = {"channel": channel, "include_all_metadata": True, "oldest": since, **place}
             try:
                 async for message in directory.pages(slack, method, "messages", **arguments):
-                    if message.get("metadata", {}).get("event_payload", {}).get("id") == str(posted_id):
+                    if _is_it(message, posted_id, step.shares):
                         return channel, message
             except SlackRefused as refused:
                 if refused.error != "thread_not_found":
@@ -370,9 +404,18 @@ class Courier:
                     await showing.mark(tx, mark.ticket_id)
                 case _:
                     pass
+            copying = await self._begin_copies(tx, mark, step)
             await showing.go_on(tx, mark, updated=step.act != "post")
             await self._taken(tx, lease, mark)
             await showing.release(tx, lease, rest=self._services.pace if step.act == "post" else 0)
+        if copying:
+            self._services.copying.set()
+
+    @staticmethod
+    async def _begin_copies(tx: Transaction, mark: Mark, step: Step) -> bool:
+        if step.message_id is None or not step.to_copy:
+            return False
+        return await copies.begin(tx, mark.ticket_id, mark.side, step.message_id, step.to_copy)
 
     async def _put_off(self, lease: Lease, mark: Mark, seconds: float, *, failed: bool = False) -> None:
         async with self._services.transaction() as tx:
@@ -396,7 +439,7 @@ class Courier:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            if limited.method == "chat.postMessage":
+            if limited.method in {"chat.postMessage", "files.completeUploadExternal"}:
                 await showing.known_unsent(tx, posted_id)
                 await showing.release(tx, lease, rest=seconds)
                 return
@@ -414,10 +457,12 @@ class Courier:
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            if await self._close(tx, lease, error, mark):
+            # That files may not be shared closes no channel to words.
+            only_files = bool(step.shares) and error == "missing_scope"
+            if not only_files and await self._close(tx, lease, error, mark):
                 await showing.known_unsent(tx, posted_id)
             elif error == "message_not_found":
-                await showing.gone(tx, posted_id)
+                await showing.lost(tx, posted_id, renewals=conversation.RENEWALS)
             else:
                 if step.act == "update" and step.posted and step.posted.ts:
                     # Tried again when what it should show changes.
@@ -583,6 +628,24 @@ class Courier:
             await showing.release(tx, lease, rest=0)
 
 
+def _is_to_be_waited_for(step: Step, earlier: Attempts) -> None:
+    """NotYet where what an earlier attempt has left on its way may still arrive. SlackRefused: it never will."""
+    if step.posted is not None and step.posted.shows is not None:
+        waited = (dt.datetime.now(dt.UTC) - earlier.since).total_seconds()
+        if waited > SEEN_SECONDS:
+            raise SlackRefused("message_not_found")
+        raise NotYet(max(1.0, waited / 2))
+    if earlier.unsettled:
+        raise NotYet(earlier.unsettled)
+
+
+def _is_it(message: dict[str, Any], posted_id: UUID, shares: Sequence[tuple[str, str]]) -> bool:
+    """Whether a message in Slack is this one of the desk's. One that consists of files carries no metadata."""
+    shown = {str(file.get("id")) for file in message.get("files", [])}
+    carried = message.get("metadata", {}).get("event_payload", {}).get("id")
+    return carried == str(posted_id) or any(file_id in shown for file_id, _ in shares)
+
+
 @contextlib.asynccontextmanager
 async def _within(seconds: float) -> AsyncIterator[None]:
     """Ends a call while its lease still holds."""
@@ -593,7 +656,10 @@ async def _within(seconds: float) -> AsyncIterator[None]:
         raise Unclear("no answer in time") from error
 
 
-async def _all_asked(tx: Transaction, ticket_id: UUID, asked: Sequence[Person]) -> bool:
+async def _all_asked(tx: Transaction, ticket_id: UUID, message_id: UUID, asked: Sequence[Person]) -> bool:
+    """Whether Slack was asked who everybody is, and of whom and which files this message speaks."""
+    if any(one.message_id == message_id for one in await tickets.unread_names(tx, ticket_id)):
+        return False
     known = {(one.team_id, one.slack_id) for one in asked}
     return all((one.team_id, one.slack_id) in known for one in await people.unknown_on(tx, ticket_id))
 
@@ -607,6 +673,7 @@ def _what(slot: str) -> str:
     kind = slot.partition(":")[0]
     return {
         "message": "A message",
+        "files": "What was attached to a message",
         "status": "The status message",
         "root": "The new ticket's first message",
         "rating": "The rating question",

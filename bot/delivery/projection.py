@@ -9,20 +9,24 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from bot.blocks import card, customer, mirror
 from bot.blocks.surface import Message
-from bot.tickets import conversation, text, views
+from bot.tickets import conversation, files, text, views
 from bot.tickets.desk import Desk
-from storage import channels, emails, people, replies, showing, tickets
+from storage import channels, copies, emails, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.showing import Happening, Posted, Unshown
-from storage.tickets import Side, Ticket
+from storage.tickets import AuthorRole, Side, Ticket
+
+#: By Slack's subtype: https://docs.slack.dev/reference/events/message
+MANNERS: Mapping[str, Literal["broadcast", "me"]] = {"thread_broadcast": "broadcast", "me_message": "me"}
+UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
 
 
 class Suspended(Exception):  # noqa: N818 - a state of the channel, not a mistake
@@ -34,7 +38,8 @@ class Step:
     """One call that brings a side nearer to what it should show.
 
     `post`: into `channel`, in the thread `thread_ts` or as a root; `update`, `delete`: the message `posted`.
-    `version`: of the conversation's message that it shows, 0 for others.
+    `version`: of the conversation's message that it shows, 0 for others. `to_copy`: its files, each (id, name), which
+    are uploaded again once it is posted. `shares`: uploaded files, each (id, name), that a post consists of.
     """
 
     act: Literal["post", "update", "delete"]
@@ -45,6 +50,8 @@ class Step:
     posted: Posted | None = None
     version: int = 0
     message_id: UUID | None = None
+    to_copy: Sequence[tuple[str, str]] = ()
+    shares: Sequence[tuple[str, str]] = ()
 
     @property
     def shows(self) -> str:
@@ -145,7 +152,8 @@ async def _customer_side(view: _View) -> Step | None:
     asked = customer.question(_question(ticket))
     if ticket.status == "closed" and not ticket.not_a_ticket and view.missing(question):
         return view.post(question, asked)
-    return view.update_first([*([("root", root)] if root else []), (question, asked), ("status", status)])
+    wanted = [*([("root", root)] if root else []), (question, asked), ("status", status)]
+    return await _outlived(view) or view.update_first(wanted) or await _shared(view)
 
 
 async def _triage_side(view: _View) -> Step | None:
@@ -168,25 +176,68 @@ async def _triage_side(view: _View) -> Step | None:
         missing.append((unshown.created_at, await _mirrored(view, unshown)))
     if missing:
         return min(missing, key=lambda one: one[0])[1]
-    settled = [(slot, message) for slot, _, message in (*held, *asked)]
-    return view.update_first([*settled, ("card", shown_card)])
+    wanted = [*((slot, message) for slot, _, message in (*held, *asked)), ("card", shown_card)]
+    return await _outlived(view) or view.update_first(wanted) or await _shared(view)
+
+
+async def _outlived(view: _View) -> Step | None:
+    """Takes away what shows the files of a message that was deleted, and questions that were asked again since."""
+    there = await copies.outlived(view.tx, view.ticket.id, view.side) or _asked_before(view)
+    if there is None:
+        return None
+    return Step("delete", there.slot, there.channel, there.thread_ts, mirror.files(views.Files("", None, [])), there)
+
+
+def _asked_before(view: _View) -> Posted | None:
+    newest = view.posted.get(("customer", f"rating:{view.ticket.closings}"))
+    if view.side != "customer" or newest is None or newest.ts is None:
+        return None
+    return next((one for one in view.posted.values() if one.slot.startswith("rating:") and _stands(one, newest)), None)
+
+
+def _stands(one: Posted, newest: Posted) -> bool:
+    return one.id != newest.id and one.ts is not None and not one.gone and one.refused is None
+
+
+async def _shared(view: _View) -> Step | None:
+    """The files of a message, below it. Last of all: Slack may take its time to show them."""
+    bundle = await copies.next_bundle(view.tx, view.ticket.id, view.side)
+    if bundle is None:
+        return None
+    author = await _author(view.tx, bundle.created_by)
+    name = (author.name if author else None) or UNNAMED[bundle.author_role]
+    picture = author.picture if author else None
+    message = mirror.files(views.Files(author=name, picture=picture, names=[name for _, name in bundle.files]))
+    slot = f"files:{bundle.message_id}"
+    return Step("post", slot, view.channel, view.thread_ts, message, bundle.posted, shares=bundle.files)
+
+
+async def _author(tx: Transaction, user_id: UUID | None) -> Person | None:
+    return (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None
 
 
 async def _mirrored(view: _View, one: Unshown) -> Step:
     """The message of the other side as this side shows it: posted, brought up to date or taken away."""
-    author = (await people.with_user_ids(view.tx, [one.created_by] if one.created_by else [])).get(
-        one.created_by or UUID(int=0)
-    )
-    message = await _mirror(view, one, author)
+    message = await _mirror(view, one, await _author(view.tx, one.created_by))
     slot = f"message:{one.message_id}"
     if one.posted is None or one.posted.ts is None:
-        return Step("post", slot, view.channel, view.thread_ts, message, version=one.version, message_id=one.message_id)
+        to_copy = files.to_be_copied(one.source, one.word["attachments"]) if one.kind == "message" else []
+        return Step(
+            "post",
+            slot,
+            view.channel,
+            view.thread_ts,
+            message,
+            version=one.version,
+            message_id=one.message_id,
+            to_copy=to_copy,
+        )
     act: Literal["update", "delete"] = "delete" if "deleted_at" in one.word else "update"
     return Step(act, slot, one.posted.channel, one.posted.thread_ts, message, one.posted, one.version, one.message_id)
 
 
 async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
-    name = (author.name if author else None) or _unnamed(one)
+    name = (author.name if author else None) or UNNAMED[one.author_role]
     picture = author.picture if author else None
     words = await _words(view.tx, one)
     if one.kind == "note":
@@ -200,16 +251,22 @@ async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
             author=name,
             picture=picture,
             words=words,
-            files=[(str(file.get("name", "file")), str(file.get("url", ""))) for file in one.word["attachments"]],
+            files=[_attached(view, one, file) for file in one.word["attachments"]],
             edited="edited_at" in one.word,
             deleted="deleted_at" in one.word,
-            alert=[person.slack_id for person in view.assignees] if alerting else (),
+            # Nobody is to be told of what they wrote themselves.
+            alert=[each.slack_id for each in view.assignees if each.user_id != one.created_by] if alerting else (),
+            original=view.desk.link(one.channel, one.ts, one.thread_ts) if one.channel and one.ts else None,
+            manner=MANNERS.get((one.source or {}).get("subtype", "")),
         )
     )
 
 
-def _unnamed(one: Unshown) -> str:
-    return {"customer": "Customer", "agent": "Support", "other": "Another program"}[one.author_role]
+def _attached(view: _View, one: Unshown, file: Mapping[str, Any]) -> views.Attached:
+    # What an agent attached to a reply stands in triage, where the customer cannot open it: they get the copy.
+    from_triage = view.side == "customer" and one.side is None and one.source is not None
+    link = "" if from_triage else str(file.get("url", ""))
+    return views.Attached(str(file.get("name", "file")), link, too_large=files.is_too_large(file))
 
 
 async def _words(tx: Transaction, one: Unshown) -> str:
@@ -281,7 +338,15 @@ async def _card(view: _View) -> views.Card:
         rating=(ticket.feedback or {}).get("rating"),
         follows=first.number if first else None,
         fields=ticket.custom_fields,
+        edited=await tickets.edited_since_answered(view.tx, ticket.id),
+        earlier_thread=await _earlier_thread(view),
     )
+
+
+async def _earlier_thread(view: _View) -> str | None:
+    """The thread of a card that somebody has deleted: what was mirrored there stays there."""
+    earlier = await tickets.other_thread(view.tx, view.ticket.id, view.channel, view.thread_ts)
+    return view.desk.link(view.channel, earlier) if earlier else None
 
 
 async def _company(view: _View, person: Person) -> str | None:
@@ -311,6 +376,7 @@ async def _held(view: _View, one: replies.Reply) -> Message:
             words=text.unpinged(one.words, names),
             due_at=one.due_at,
             state=await showing.fate(view.tx, view.ticket.id, one.id) if one.state == "sent" else one.state,
+            files=[str(file.get("name") or "file") for file in one.files],
         )
     )
 

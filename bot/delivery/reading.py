@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bot.tickets import text
+from bot.tickets import rich_text, text
 from bot.tickets.desk import Desk
 from storage.catch_up import Conversation, Known, Thread
 
@@ -124,8 +124,13 @@ def unknown(read: Read) -> dict[str, Event]:
     return {
         ts: Event("message", ts, {**message, "channel": read.channel, "channel_type": _channel_type(read)})
         for ts, message in read.messages.items()
-        if ts not in read.known and ts <= read.read_to and not message.get("bot_id") and _matters(read, message)
+        if ts not in read.known and ts <= read.read_to and not _is_a_bots(read, message) and _matters(read, message)
     }
+
+
+def _is_a_bots(read: Read, message: Mapping[str, Any]) -> bool:
+    """Of the desk's own, the files that it has shared need not say which bot shared them."""
+    return bool(message.get("bot_id")) or message.get("user") == read.desk.bot_user
 
 
 def _matters(read: Read, message: Mapping[str, Any]) -> bool:
@@ -153,7 +158,7 @@ def _second_over(edited_ts: str, read_to: str) -> bool:
 
 def says(read: Read, event: Event, words: str | None) -> bool:
     """Whether these are the words after the edit; of a request that began with the desk's mention, without it."""
-    shown = str(event.payload["message"].get("text") or "")
+    shown = rich_text.words_of(event.payload["message"])
     return words is not None and words in (shown, text.first_mention(shown, read.desk.bot_user))
 
 

@@ -37,6 +37,8 @@ CHANNEL_CLOSED = frozenset(
 DESK_CLOSED = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
 #: Slack's own trouble: whether the call did its work is not known.
 SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+#: https://docs.slack.dev/reference/methods/files.delete
+FILE_GONE = frozenset({"file_not_found", "file_deleted"})
 
 
 class RateLimited(Exception):  # noqa: N818 - Slack did nothing wrong, and nor did we
@@ -95,6 +97,15 @@ async def call(slack: AsyncWebClient, method: str, **arguments: Any) -> dict[str
 async def ask(slack: AsyncWebClient, method: str, **arguments: Any) -> dict[str, Any]:
     """Like `call`, for methods that take their arguments as a form only."""
     return await _answer(slack, method, params=arguments)
+
+
+async def delete_file(slack: AsyncWebClient, file_id: str) -> None:
+    """The file is nowhere any more, nor was it, perhaps."""
+    try:
+        await ask(slack, "files.delete", file=file_id)
+    except SlackRefused as refused:
+        if refused.error not in FILE_GONE:
+            raise
 
 
 async def introduce(slack: AsyncWebClient) -> tuple[dict[str, Any] | SlackRefused, Mapping[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -10,15 +11,16 @@ from uuid import UUID
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.blocks import modals
+from bot.blocks import answers, modals
 from bot.blocks.ids import Action
+from bot.blocks.surface import Message
 from bot.delivery.slack import call
 from bot.listeners import verbs
 from bot.services import Services
 from bot.tickets import emails, listing, work
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation
-from storage import people, tickets
+from storage import notices, people, replies, tickets
 from storage.engine import Transaction
 from storage.people import Person
 
@@ -28,7 +30,6 @@ Operate = Callable[[Transaction, Person, int], Awaitable[Any]]
 OPERATIONS: Mapping[Action, Operate] = {
     Action.CLAIM: work.claim,
     Action.REOPEN: work.reopen,
-    Action.SOLVED: work.close,
     Action.NOT_A_TICKET: work.not_a_ticket,
 }
 
@@ -36,6 +37,7 @@ OPERATIONS: Mapping[Action, Operate] = {
 def register(app: AsyncApp, services: Services) -> None:
     for action_id, operation in OPERATIONS.items():
         _operation(app, services, action_id, operation)
+    _solved(app, services)
     _modals(app, services)
     _settled(app, services)
     _others(app, services)
@@ -49,6 +51,33 @@ def _operation(app: AsyncApp, services: Services, action_id: Action, operation: 
         await ack()
 
 
+def _solved(app: AsyncApp, services: Services) -> None:
+    @app.action(Action.SOLVED)
+    async def press(ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any]) -> None:
+        number = number_of(action)
+        async with services.answering() as tx:
+            sent = await work.close(tx, await presser(services, tx, body), number)
+            if sent:
+                await tell(tx, body, answers.solved(number, sent))
+        await ack()
+
+
+async def tell(tx: Transaction, body: Mapping[str, Any], said: Message) -> None:
+    """Says something to one person: privately where they pressed a button, in their DM where that fails or, as for a
+    global shortcut, there is no such place."""
+    container = body.get("container", {})
+    channel = container.get("channel_id")
+    await notices.add(
+        tx,
+        f"button:{body.get('trigger_id') or secrets.token_hex(8)}",
+        "ephemeral" if channel else "direct",
+        {"text": said.text, "blocks": said.blocks},
+        slack_id=body["user"]["id"],
+        channel=channel,
+        thread_ts=container.get("thread_ts"),
+    )
+
+
 def _modals(app: AsyncApp, services: Services) -> None:
     """Buttons that open a form; the form's operation checks again."""
 
@@ -60,7 +89,7 @@ def _modals(app: AsyncApp, services: Services) -> None:
             async with services.answering() as tx:
                 person = await presser(services, tx, body)
                 ticket = await work.find(tx, person, number_of(action), demanded)
-                opened = await view(tx, ticket)
+                opened = await view(tx, person, ticket)
             await call(client, "views.open", trigger_id=body["trigger_id"], view=opened)
             await ack()
 
@@ -71,24 +100,25 @@ def _modals(app: AsyncApp, services: Services) -> None:
     opens(Action.LEAVE_EMAIL, Operation.LEAVE_EMAIL, _email)
 
 
-async def _reply(tx: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
-    seen = await tickets.newest_message(tx, ticket.id)
-    return modals.reply(ticket.number, ticket.title, str(seen) if seen else None)
+async def _reply(tx: Transaction, person: Person, ticket: tickets.Ticket) -> dict[str, Any]:
+    seen = await replies.newest(tx, ticket.id)
+    warning = await work.on_its_way(tx, person, ticket)
+    return modals.reply(ticket.number, ticket.title, str(seen) if seen else None, warning=warning)
 
 
-async def _note(_: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+async def _note(_tx: Transaction, _person: Person, ticket: tickets.Ticket) -> dict[str, Any]:
     return modals.note(ticket.number, ticket.title)
 
 
-async def _close(_: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+async def _close(_tx: Transaction, _person: Person, ticket: tickets.Ticket) -> dict[str, Any]:
     return modals.close(ticket.number, ticket.title)
 
 
-async def _email(_: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+async def _email(_tx: Transaction, _person: Person, ticket: tickets.Ticket) -> dict[str, Any]:
     return modals.email(ticket.number)
 
 
-async def _edit(tx: Transaction, ticket: tickets.Ticket) -> dict[str, Any]:
+async def _edit(tx: Transaction, _person: Person, ticket: tickets.Ticket) -> dict[str, Any]:
     known = await people.with_user_ids(tx, ticket.assigned_to)
     return modals.edit(ticket, [known[one].slack_id for one in ticket.assigned_to if one in known])
 

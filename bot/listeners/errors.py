@@ -6,7 +6,6 @@ acknowledged, so that Slack sends them again; commands, buttons and forms are no
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -19,12 +18,12 @@ from bot import logs
 from bot.blocks import answers, modals
 from bot.blocks.surface import escape
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear
+from bot.listeners.buttons import tell
 from bot.listeners.requests import RESULT
 from bot.metrics import RequestResult
 from bot.services import Services
 from bot.tickets import forms, grammar
 from bot.tickets.errors import Refused
-from storage import notices
 from storage.engine import CommitUnclear, DatabaseAway
 
 log = structlog.get_logger(__name__)
@@ -111,23 +110,10 @@ async def _tell(
     services: Services, error: Exception, sentence: str, body: Mapping[str, Any], respond: AsyncRespond
 ) -> None:
     """To the one who pressed a button: privately where it stands, in their DM where that fails, never in the thread."""
-    container, user = body.get("container", {}), body["user"]
     said = answers.sentence(escape(sentence))
-    if isinstance(error, (Refused, *SLACK_AWAY)) and container.get("channel_id"):
+    in_channel = bool(body.get("container", {}).get("channel_id"))
+    if isinstance(error, (Refused, *SLACK_AWAY)) and (in_channel or not body.get("response_url")):
         async with services.answering() as tx:
-            await notices.add(
-                tx,
-                f"button:{body.get('trigger_id') or secrets.token_hex(8)}",
-                "ephemeral",
-                {"text": said.text, "blocks": said.blocks},
-                slack_id=user["id"],
-                channel=container["channel_id"],
-                thread_ts=container.get("thread_ts"),
-            )
+            await tell(tx, body, said)
     elif body.get("response_url"):
         await respond(text=said.text, blocks=said.blocks, response_type="ephemeral", replace_original=False)
-    elif isinstance(error, (Refused, *SLACK_AWAY)):
-        # A global shortcut has no place of its own.
-        key = f"shortcut:{body.get('trigger_id') or secrets.token_hex(8)}"
-        async with services.answering() as tx:
-            await notices.add(tx, key, "direct", {"text": said.text, "blocks": said.blocks}, slack_id=user["id"])

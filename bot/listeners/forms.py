@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.blocks import modals
+from bot.blocks import answers, modals
 from bot.blocks.ids import Callback
 from bot.delivery import reaching
 from bot.listeners.buttons import presser
@@ -19,7 +19,7 @@ from bot.tickets import emails, forms, imports, text, work
 from bot.tickets.arrivals import Picked
 from bot.tickets.errors import Overtaken, Refused
 from bot.tickets.grammar import LARGEST_NUMBER
-from storage import picked, tickets
+from storage import picked, replies, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Priority
@@ -58,25 +58,30 @@ class About(BaseModel):
 
 
 Form = TypeVar("Form", bound=BaseModel)
-Sent = Callable[[Transaction, Person, About, Form], Awaitable[Any]]
+#: What is to be said of it, if anything: mrkdwn.
+Sent = Callable[[Transaction, Person, About, Form], Awaitable[str | None]]
 
 
 def register(app: AsyncApp, services: Services) -> None:
     def takes(callback: Callback, form: type[Form], operation: Sent[Form]) -> None:
         @app.view(callback)
         async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any]) -> None:
-            filled = form.model_validate(values(view))
+            filled, said = form.model_validate(values(view)), None
             async with services.answering() as tx:
                 person = await presser(services, tx, body)
                 if await tickets.act_once(tx, f"view:{view['id']}"):
-                    await operation(tx, person, metadata(view), filled)
-            await ack()
+                    said = await operation(tx, person, metadata(view), filled)
+            if said is None:
+                await ack()
+            else:
+                await ack(response_action="update", view=modals.result(said))
 
     async def note(tx: Transaction, person: Person, about: About, form: forms.WordsForm) -> None:
         await work.note(tx, person, about.ticket, text.encoded(form.words))
 
-    async def close(tx: Transaction, person: Person, about: About, form: forms.CloseForm) -> None:
-        await work.close(tx, person, about.ticket, text.encoded(form.comment) if form.comment else None)
+    async def close(tx: Transaction, person: Person, about: About, form: forms.CloseForm) -> str | None:
+        sent = await work.close(tx, person, about.ticket, text.encoded(form.comment) if form.comment else None)
+        return answers.closed(about.ticket, sent) if sent else None
 
     async def edit(tx: Transaction, person: Person, about: About, form: forms.EditForm) -> None:
         if about.shown is None:
@@ -137,7 +142,7 @@ def _reply(app: AsyncApp, services: Services) -> None:
         except Overtaken as overtaken:
             async with services.answering() as tx:
                 ticket = await tickets.by_number(tx, about.ticket)
-                newest = await tickets.newest_message(tx, ticket.id) if ticket else None
+                newest = await replies.newest(tx, ticket.id) if ticket else None
             warned = modals.reply(
                 about.ticket, "", str(newest) if newest else None, words=filled.words, warning=overtaken.sentence
             )

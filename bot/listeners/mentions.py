@@ -80,7 +80,8 @@ async def _carry_out(services: Services, tx: Transaction, event: Mapping[str, An
     if not await tickets.act_once(tx, _key(event)):
         return None
     typed_at = (event["channel"], event["ts"])
-    return await verbs.carry_out(services, tx, person, command, key=_key(event), typed_at=typed_at)
+    files = payloads.files_of(event)
+    return await verbs.carry_out(services, tx, person, command, key=_key(event), typed_at=typed_at, files=files)
 
 
 async def _ticket_of(tx: Transaction, event: Mapping[str, Any]) -> tuple[Ticket | None, Side | None]:
@@ -104,5 +105,5 @@ def _suits_thread(command: grammar.Command, side: Side | None, *, is_agent: bool
 
 
 async def _take_in(services: Services, tx: Transaction, event: Mapping[str, Any], words: str) -> None:
-    message = payloads.message(event, services.desk, text=words, on_request=not event.get("thread_ts"))
+    message = payloads.message(event, services.desk, words=words, on_request=not event.get("thread_ts"))
     await conversation.take_in(tx, services.desk, message)

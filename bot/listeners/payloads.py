@@ -11,11 +11,20 @@ from typing import Any
 
 from bot.delivery.directory import file_of
 from bot.delivery.reading import READ_BACK
-from bot.tickets.arrivals import Arrived, MessageArrived, MessageDeleted, MessageEdited, Picked, ReactionAdded
+from bot.tickets import rich_text, text
+from bot.tickets.arrivals import (
+    Arrived,
+    File,
+    MessageArrived,
+    MessageDeleted,
+    MessageEdited,
+    Picked,
+    ReactionAdded,
+)
 from bot.tickets.desk import Desk
-from bot.tickets.text import first_mention
 
-WORDS = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+SHOWN_OTHERWISE = frozenset({"thread_broadcast", "me_message"})
+WORDS = frozenset({None, "file_share"}) | SHOWN_OTHERWISE
 
 
 def arrived(event: Mapping[str, Any], desk: Desk) -> Arrived | None:
@@ -27,7 +36,7 @@ def arrived(event: Mapping[str, Any], desk: Desk) -> Arrived | None:
         case "message_deleted":
             return MessageDeleted(channel=event["channel"], ts=event["deleted_ts"], direct=direct, at=str(event["ts"]))
         case subtype if subtype in WORDS and is_a_persons(event, desk):
-            return message(event, desk, text=str(event.get("text") or ""))
+            return message(event, desk, words=rich_text.words_of(event))
         case _:
             return None
 
@@ -36,7 +45,7 @@ def is_a_persons(event: Mapping[str, Any], desk: Desk) -> bool:
     return bool(event.get("user")) and not event.get("bot_id") and event["user"] != desk.bot_user
 
 
-def message(event: Mapping[str, Any], desk: Desk, *, text: str, on_request: bool = False) -> MessageArrived:
+def message(event: Mapping[str, Any], desk: Desk, *, words: str, on_request: bool = False) -> MessageArrived:
     thread_ts = event.get("thread_ts")
     return MessageArrived(
         channel=event["channel"],
@@ -46,10 +55,11 @@ def message(event: Mapping[str, Any], desk: Desk, *, text: str, on_request: bool
         direct=event.get("channel_type") == "im",
         team=team_of(event, desk),
         author=event["user"],
-        text=text,
-        files=tuple(file_of(file) for file in event.get("files") or ()),
+        text=words,
+        files=files_of(event),
         on_request=on_request,
         edited=(event.get("edited") or {}).get("ts"),
+        subtype=event["subtype"] if event.get("subtype") in SHOWN_OTHERWISE else None,
     )
 
 
@@ -66,8 +76,8 @@ def picked(body: Mapping[str, Any], desk: Desk) -> Picked:
         team=team_of(message, desk) if by_person else None,
         author=message["user"] if by_person else None,
         called=str(message.get("username") or profile.get("name") or ""),
-        text=str(message.get("text") or ""),
-        files=tuple(file_of(file) for file in message.get("files") or ()),
+        text=rich_text.words_of(message),
+        files=files_of(message),
     )
 
 
@@ -87,6 +97,10 @@ def reaction(event: Mapping[str, Any], desk: Desk) -> ReactionAdded | None:
     )
 
 
+def files_of(event: Mapping[str, Any]) -> tuple[File, ...]:
+    return tuple(file_of(file) for file in event.get("files") or ())
+
+
 def team_of(event: Mapping[str, Any], desk: Desk) -> str:
     """The author's team: in a shared channel `user_team` says it, `team` alone may be the workspace's own."""
     return str(event.get("user_team") or event.get("source_team") or event.get("team") or desk.team_id)
@@ -96,7 +110,7 @@ def _changed(event: Mapping[str, Any], desk: Desk, *, direct: bool) -> Arrived |
     now, before = event["message"], event.get("previous_message") or {}
     if now.get("subtype") == "tombstone":
         return MessageDeleted(channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]))
-    if now.get("bot_id") or now.get("subtype") not in WORDS or now.get("text") == before.get("text"):
+    if now.get("bot_id") or now.get("subtype") not in WORDS or rich_text.words_of(now) == rich_text.words_of(before):
         return None
     return MessageEdited(
         channel=event["channel"],
@@ -111,5 +125,5 @@ def _changed(event: Mapping[str, Any], desk: Desk, *, direct: bool) -> Arrived |
 
 def _recorded(message: Mapping[str, Any], desk: Desk) -> str:
     """A message's words; a request that began with the desk's mention was recorded without it."""
-    words = str(message.get("text") or "")
-    return first_mention(words, desk.bot_user) or words
+    words = rich_text.words_of(message)
+    return text.first_mention(words, desk.bot_user) or words

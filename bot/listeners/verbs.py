@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from bot.blocks import answers
@@ -9,6 +10,7 @@ from bot.blocks import digest as digest_blocks
 from bot.blocks.surface import Message
 from bot.services import Services
 from bot.tickets import digest, grammar, listing, views, work
+from bot.tickets.arrivals import File
 from bot.tickets.errors import Refused
 from storage import figures, notices
 from storage.engine import Transaction
@@ -24,10 +26,12 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
     *,
     key: str,
     typed_at: tuple[str, str] | None = None,
+    files: Sequence[File] = (),
 ) -> Message:
     """The private answer.
 
-    `key` names this command, so that what it posts is posted once. `typed_at`: the message it was typed in.
+    `key` names this command, so that what it posts is posted once. `typed_at`: the message it was typed in, with
+    these `files`.
     """
     desk = services.desk
     match command:
@@ -50,7 +54,7 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             await work.unassign(tx, desk, person, number, [one.slack_id for one in whom])
             return answers.sentence(f"#{number} is no longer assigned to {_people(whom)}.")
         case grammar.Reply(number, words):
-            await work.reply(tx, desk, person, number, words, typed_at=typed_at)
+            await work.reply(tx, desk, person, number, words, typed_at=typed_at, files=files)
             wait = f"{desk.undo.total_seconds():g}"
             return answers.sentence(
                 f"Your reply to #{number} goes out in {wait} s, or when the ticket is closed."
@@ -73,7 +77,7 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             return answers.sentence(f"The fields of #{number} are changed.")
         case grammar.Close(number, comment):
             sent = await work.close(tx, person, number, comment, typed_at=typed_at)
-            return answers.sentence(f"#{number} is closed." + (" The reply that was held is sent." if sent else ""))
+            return answers.sentence(answers.closed(number, sent))
         case grammar.Reopen(number):
             await work.reopen(tx, person, number)
             return answers.sentence(f"#{number} is open again.")

@@ -18,6 +18,7 @@ MANIFEST = f"{DOCS}/reference/app-manifest"
 TRUNCATION = "https://api.slack.com/changelog/2018-04-truncating-really-long-messages"
 INPUT_BLOCK = f"{DOCS}/reference/block-kit/blocks/input-block"
 FILE_OBJECT = f"{DOCS}/reference/objects/file-object"
+WORKING_WITH_FILES = f"{DOCS}/messaging/working-with-files"
 HELP_CHANNELS = "https://slack.com/help/articles/201402297"
 HELP_EDITING = "https://slack.com/help/articles/202395258"
 

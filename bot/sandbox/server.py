@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from bot.sandbox.errors import RateLimited, Refused
 from bot.sandbox.methods import METHODS, Request
-from bot.sandbox.references import AUTHENTICATION, FILE_OBJECT, RATE_LIMITS, WEB_API, method_page
+from bot.sandbox.references import AUTHENTICATION, FILE_OBJECT, RATE_LIMITS, WEB_API, WORKING_WITH_FILES, method_page
 from bot.sandbox.responses import answer_response_url
 from bot.sandbox.slack import Call, Slack
 
@@ -29,6 +30,7 @@ class Server:
         self.app.router.add_post("/response/{key}", self._response)
         self.app.router.add_get("/link/", slack.sockets.serve)
         self.app.router.add_get("/files/{id}/{name:.*}", self._file)
+        self.app.router.add_post("/upload/v1/{key}", self._upload)
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
 
     async def start(self, port: int) -> None:
@@ -44,16 +46,21 @@ class Server:
         name = http.match_info["method"]
         # What has been sent whole is done, also when its sender has gone in the meantime.
         await http.read()
+        return await self._in_all_weathers(http, name, lambda: self._answer(http, name))
+
+    async def _in_all_weathers(
+        self, http: web.Request, name: str, answering: Callable[[], Awaitable[web.Response]]
+    ) -> web.Response:
         fault = self.slack.faults.take(name)
         if fault is None:
-            return await self._answer(http, name)
+            return await answering()
         if fault.how == "http_500":
             return web.Response(status=500, text="sandbox: ordered fault")
         if fault.how == "ratelimited":
             return _json({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": fault.retry_after})
         if fault.how == "slow":
             await asyncio.sleep(fault.seconds)
-        answer = web.Response() if fault.how == "cut_before" else await self._answer(http, name)
+        answer = web.Response() if fault.how == "cut_before" else await answering()
         if fault.how != "slow" and http.transport:
             http.transport.abort()
         return answer
@@ -104,13 +111,30 @@ class Server:
         return web.Response(status=status, text=text)
 
     async def _file(self, http: web.Request) -> web.Response:
-        """A private file needs the app's token: https://docs.slack.dev/reference/objects/file-object"""
+        return await self._in_all_weathers(http, "download", lambda: self._sent(http))
+
+    async def _sent(self, http: web.Request) -> web.Response:
+        """A private file needs the app's token, without which Slack sends its login page:
+        https://docs.slack.dev/reference/objects/file-object"""
         file = self.slack.workspace.files.get(http.match_info["id"])
+        self.slack.fetched.append(http.match_info["id"])
         if http.headers.get("Authorization") != f"Bearer {self.slack.bot_token}":
-            raise web.HTTPForbidden(text=f"files need the app's token, see {FILE_OBJECT}")
-        if file is None or "files:read" not in self.slack.manifest.scopes:
+            raise web.HTTPFound(f"{self.slack.url}/?redir={http.path}", text=f"sign in, see {FILE_OBJECT}")
+        if file is None or file.deleted or "files:read" not in self.slack.manifest.scopes:
             raise web.HTTPNotFound
         return web.Response(body=file.content, headers={"Content-Type": file.mimetype})
+
+    async def _upload(self, http: web.Request) -> web.Response:
+        content = b"".join([chunk async for chunk in http.content.iter_any()])
+        return await self._in_all_weathers(http, "upload", lambda: self._received(http, content))
+
+    async def _received(self, http: web.Request, content: bytes) -> web.Response:
+        """Raw bytes, as many as were announced; the address is the secret, so no token comes with them."""
+        upload = self.slack.workspace.uploads.get(http.match_info["key"])
+        if upload is None or len(content) != upload.length or "Authorization" in http.headers:
+            raise web.HTTPBadRequest(text=f"not as announced, see {WORKING_WITH_FILES}")
+        upload.content = content
+        return web.Response(text=f"OK - {len(content)}")
 
 
 def _json(answer: Json, status: int, headers: dict[str, str]) -> web.Response:

@@ -175,8 +175,10 @@ def _thread_fields(slack: "Slack", message: Message) -> Json:
 
 
 def file_in_message(slack: "Slack", file: File) -> Json:
-    """A file of another company is a stub that sends the app to ``files.info``:
+    """Of a deleted file its id is left. A file of another company is a stub that sends the app to ``files.info``:
     https://docs.slack.dev/reference/events/message/file_share#slack-connect-files"""
+    if file.deleted:
+        return {"id": file.id, "mode": "tombstone"}
     if file.owner.team.id == slack.team.id:
         return file_object(file)
     stub = {"id": file.id, "mode": "file_access", "file_access": "check_file_info"}
@@ -187,6 +189,7 @@ def file_object(file: File) -> Json:
     """https://docs.slack.dev/reference/objects/file-object"""
     kind = file.name.rpartition(".")[2] if "." in file.name else file.mimetype.partition("/")[2]
     domain = file.owner.team.domain
+    external = bool(file.permalink)
     return {
         "id": file.id,
         "created": file.created,
@@ -199,17 +202,17 @@ def file_object(file: File) -> Json:
         "user": file.owner.id,
         "user_team": file.owner.team.id,
         "size": len(file.content),
-        "mode": "hosted",
+        "mode": "external" if external else "hosted",
         "editable": False,
-        "is_external": False,
-        "external_type": "",
+        "is_external": external,
+        "external_type": "gdrive" if external else "",
         "is_public": False,
         "public_url_shared": False,
         "display_as_bot": False,
         "username": "",
         "url_private": file.url,
         "url_private_download": file.url,
-        "permalink": f"https://{domain}.slack.com/files/{file.owner.id}/{file.id}/{file.name}",
+        "permalink": file.permalink or f"https://{domain}.slack.com/files/{file.owner.id}/{file.id}/{file.name}",
     }
 
 

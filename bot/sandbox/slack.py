@@ -44,7 +44,11 @@ class Slack:
         self.triggers = Triggers(self.clock)
         self.response_urls = ResponseUrls(self.clock)
         self.calls: list[Call] = []
+        self.fetched: list[str] = []
+        """The ids of the files that the app has downloaded, or tried to."""
         self.revoked = False
+        self.scanning = 0.0
+        """Seconds from an upload's completion to the message that shows its files."""
         self.ahead = 0.0
         """Seconds by which Slack's clock is ahead of this machine's."""
         self.bot = Account(new_id("U"), self.team, manifest.bot_name, bot_id=new_id("B"))

@@ -63,6 +63,18 @@ class File:
     owner: Account
     created: int
     url: str
+    deleted: bool = False
+    permalink: str = ""
+    """Of a file that is kept elsewhere, where it is."""
+
+
+@dataclass(eq=False)
+class Upload:
+    """A file on its way: ``length`` bytes are announced, and ``content`` is what has come."""
+
+    file: File
+    length: int
+    content: bytes | None = None
 
 
 @dataclass(eq=False)
@@ -153,6 +165,7 @@ class Workspace:
         self.people: dict[str, Account] = {}
         self.channels: dict[str, Channel] = {}
         self.files: dict[str, File] = {}
+        self.uploads: dict[str, Upload] = {}
         self._direct: dict[str, Channel] = {}
         self.app_id = new_id("A")
         self.team = self.add_team(team_name)

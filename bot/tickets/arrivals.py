@@ -24,7 +24,7 @@ class MessageArrived(BaseModel):
     """Somebody wrote. `text` is Slack-encoded; `thread_ts` is None at top level.
 
     `below_desk`: in a thread that the desk began. `edited`: it was read back, with the words of an edit in this second
-    (Slack's `edited.ts`); its first words may still be told.
+    (Slack's `edited.ts`); its first words may still be told. `subtype`: Slack's, of those that are shown otherwise.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +41,7 @@ class MessageArrived(BaseModel):
     files: tuple[File, ...] = ()
     on_request: bool = False
     edited: str | None = None
+    subtype: Literal["thread_broadcast", "me_message"] | None = None
 
 
 class Picked(BaseModel):

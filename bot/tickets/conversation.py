@@ -22,13 +22,17 @@ from bot.tickets.arrivals import (
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Relation, relation
-from storage import arrival, channels, early, people, picked, tickets
+from storage import arrival, channels, early, people, picked, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Appended, AuthorRole, NewTicket, Origin, Side, Ticket
 
 #: In what is kept of where a message came from: nobody is to be alerted of it.
 IMPORTED = "imported"
+
+#: How often a card or status message that somebody deletes is posted anew: whoever goes on deleting means it, and may
+#: be a program.
+RENEWALS = 3
 
 
 async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
@@ -144,7 +148,7 @@ async def _note(
         source["edited"] = message.edited
     note = history.Note(
         id=str(history.message_id(desk.team_id, message.channel, message.ts)),
-        content="\n".join([content, *(f"{file.name} {file.url}".strip() for file in message.files)]).strip(),
+        content=history.with_files(content, [(file.name, file.url) for file in message.files]),
         created_at=history.timestamp(history.moment(message.ts)),
         created_by=str(author.user_id),
     )
@@ -431,6 +435,8 @@ async def word_of(
     content, source = await readable(tx, message.text, message.files)
     if message.edited:
         source["edited"] = message.edited
+    if message.subtype:
+        source["subtype"] = message.subtype
     word = history.fresh(
         history.message_id(desk.team_id, message.channel, message.ts),
         content,
@@ -474,6 +480,8 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
     before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
     content, source = await readable(tx, edit.text, files)
+    if subtype := (one.source or {}).get("subtype"):
+        source["subtype"] = subtype
     began = before
     if IMPORTED in (one.source or {}):
         source[IMPORTED] = True
@@ -496,6 +504,9 @@ async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
     await in_turn(tx, deletion.channel, deletion.ts)
     await _delete_copies(tx, deletion)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
+    if one is None and (ours := await showing.posted_as(tx, deletion.channel, deletion.ts)) is not None:
+        await showing.lost(tx, ours, renewals=RENEWALS)
+        return
     if one is None:
         # A root that was buried while it had replies is deleted once more with the last of them.
         await _leave(tx, deletion, f"deleted {deletion.at}")

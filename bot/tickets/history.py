@@ -108,6 +108,11 @@ def fresh(
     )
 
 
+def with_files(content: str, files: Sequence[tuple[str, str]]) -> str:
+    """The words of a note, which has no attachments, with its files, each (name, url), in lines below."""
+    return "\n".join([content, *(f"{name} {url}".strip() for name, url in files)]).strip()
+
+
 def edited(message: Message, content: str, at: datetime, *, to_the_second: bool = False) -> Message:
     """The message after an edit that began at `at`; a deleted message stays as it is.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from storage.tickets import Priority, Ticket
 from storage.tickets import Status as TicketStatus
@@ -28,7 +28,8 @@ class Latest:
 class Card:
     """The ticket's message in the triage channel. `assignees`: Slack ids. `company`: None for one's own.
 
-    `fields`: custom fields, whose values may be any JSON.
+    `fields`: custom fields, whose values may be any JSON. `edited`: a customer has changed words that an agent has
+    answered since. `earlier_thread`: where the conversation was mirrored before somebody deleted the card.
     """
 
     number: int
@@ -48,6 +49,8 @@ class Card:
     rating: int | None
     follows: int | None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    edited: bool = False
+    earlier_thread: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +83,41 @@ class Question:
     commented: bool
 
 
+class Attached(NamedTuple):
+    """A file of a message. `url`: where it is, "" where that is nowhere for this reader. It is uploaded again below
+    the message unless it is `too_large`."""
+
+    name: str
+    url: str
+    too_large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of a message of the other thread, which were uploaded again."""
+
+    author: str
+    picture: str | None
+    names: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A message of the other thread. `words`: Slack mrkdwn in which nobody is pinged. `files`: (name, link) each.
+    """A message of the other thread. `words`: Slack mrkdwn in which nobody is pinged.
 
-    `alert`: Slack ids of the assignees who are to notice it.
+    `alert`: Slack ids of the assignees who are to notice it. `original`: a link to it, for what is too long here.
+    `manner`: "broadcast": it stands in the channel too; "me": its author says what they do.
     """
 
     author: str
     picture: str | None
     words: str
-    files: Sequence[tuple[str, str]]
+    files: Sequence[Attached]
     edited: bool
     deleted: bool
     alert: Sequence[str] = ()
+    original: str | None = None
+    manner: Literal["broadcast", "me"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +149,8 @@ class NoteMirror:
 class HeldReply:
     """A reply from triage, from when it is held until long after it was sent.
 
-    `waiting`: it is due, and Slack does not take it for now; `unsent`: it never reaches the customer.
+    `waiting`: it is due, and Slack does not take it for now; `unsent`: it never reaches the customer. `files`: the
+    names of those that are sent with it.
     """
 
     id: str
@@ -133,6 +158,7 @@ class HeldReply:
     words: str
     due_at: dt.datetime
     state: Literal["held", "sent", "undone", "noted", "waiting", "unsent"]
+    files: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

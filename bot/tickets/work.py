@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from bot.tickets import history, lifecycle, text
+from bot.tickets import conversation, history, lifecycle, text
+from bot.tickets.arrivals import File
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Overtaken, Refused
 from bot.tickets.permissions import Operation, demand, demand_in, may
@@ -216,10 +217,12 @@ async def note(tx: Transaction, person: Person, number: int, words: str) -> Tick
     return ticket
 
 
-async def _add_note(tx: Transaction, ticket: Ticket, author: UUID, note_id: UUID, words: str) -> None:
+async def _add_note(
+    tx: Transaction, ticket: Ticket, author: UUID, note_id: UUID, words: str, files: Sequence[File] = ()
+) -> None:
     written = history.Note(
         id=str(note_id),
-        content=await _readable(tx, words),
+        content=history.with_files(await _readable(tx, words), [(file.name, file.url) for file in files]),
         created_at=history.timestamp(tx.now),
         created_by=str(author),
     )
@@ -235,20 +238,24 @@ async def reply(
     *,
     seen: UUID | None = None,
     typed_at: tuple[str, str] | None = None,
+    files: Sequence[File] = (),
 ) -> Ticket:
     """Holds a reply to the customer until it can no longer be undone.
 
-    `words` are Slack-encoded. `seen`: the newest message when the author began; Overtaken where there is a newer one
-    by somebody else. `typed_at`: the (channel, ts) of the message in which it was typed.
+    `words` are Slack-encoded. `seen`: the newest message or held reply when the author began; Overtaken where there is
+    a newer one by somebody else. `typed_at`: the (channel, ts) of the message in which it was typed, with
+    these `files`.
     """
     ticket = await find(tx, person, number, Operation.REPLY)
     if len(words) > REPLY_LENGTH:
         raise Refused(f"A reply has at most {REPLY_LENGTH:,} characters. Send it in parts, or as a file in the thread.")
     if ticket.channel is None:
         raise Refused(f"The customer of ticket #{number} is not in Slack, so a reply cannot reach them from here.")
-    if seen is not None and seen != await tickets.newest_message(tx, ticket.id):
+    if seen is not None and await replies.overtaken(tx, ticket.id, seen, person.user_id):
+        sentence = await on_its_way(tx, person, ticket)
         raise Overtaken(
-            "Somebody has written since you opened this. Look at the thread; press Send again to send it all the same."
+            f"{sentence or 'Somebody has written since you opened this.'}"
+            " Look at the thread; press Send again to send it all the same."
         )
     held = Reply(
         id=uuid4(),
@@ -262,10 +269,22 @@ async def reply(
         state="held",
         channel=typed_at[0] if typed_at else None,
         ts=typed_at[1] if typed_at else None,
+        files=[file.model_dump() for file in files],
     )
     await replies.hold(tx, held)
     await showing.mark(tx, ticket.id)
     return ticket
+
+
+async def on_its_way(tx: Transaction, person: Person, ticket: Ticket) -> str | None:
+    """Whose reply, of a colleague's, is held just now, as a sentence."""
+    held = [one for one in await replies.held_for(tx, ticket.id) if one.author != person.user_id]
+    if not held:
+        return None
+    author = (await people.with_user_ids(tx, [held[-1].author])).get(held[-1].author)
+    return (
+        f"{(author.name if author else None) or 'A colleague'} has just answered: it goes to the customer in a moment."
+    )
 
 
 async def undo_reply(tx: Transaction, person: Person, reply_id: UUID) -> None:
@@ -280,7 +299,8 @@ async def make_note(tx: Transaction, person: Person, reply_id: UUID) -> None:
     ticket = await tickets.by_id(tx, held.ticket_id, lock=True)
     assert ticket is not None
     await replies.settle(tx, held.id, "noted")
-    await _add_note(tx, ticket, held.author, held.id, held.words)
+    files = [File.model_validate(file) for file in held.files]
+    await _add_note(tx, ticket, held.author, held.id, held.words, files)
 
 
 async def _held(tx: Transaction, person: Person, reply_id: UUID) -> Reply:
@@ -317,12 +337,13 @@ async def send_due_replies(tx: Transaction, ticket_id: UUID, *, all_of_them: boo
 
 
 async def _send(tx: Transaction, ticket: Ticket, held: Reply, at: dt.datetime) -> None:
-    word = history.fresh(held.id, await _readable(tx, held.words), at, held.author)
+    attached = [conversation.attachment(File.model_validate(file)) for file in held.files]
+    word = history.fresh(held.id, await _readable(tx, held.words), at, held.author, attached)
     await tickets.append(
         tx,
         ticket.id,
         word,
-        Origin(None, None, None, {"text": held.words}),
+        Origin(None, None, None, {"text": held.words, "files": list(held.files)}),
         "agent",
         status=lifecycle.agent_replied(ticket),
         assigned_to=lifecycle.taken_by(ticket, held.author),

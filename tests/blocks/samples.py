@@ -47,7 +47,7 @@ def a_mirror(**changes: Any) -> views.Mirror:
         "author": "Ada Lovelace",
         "picture": "https://avatars.example.com/ada.png",
         "words": "It *still* fails, see <https://example.com|the log>",
-        "files": (("log.txt", "https://acme.slack.com/files/U1/F1/log.txt"),),
+        "files": (views.Attached("log.txt", "https://acme.slack.com/files/U1/F1/log.txt"),),
         "edited": False,
         "deleted": False,
     }
@@ -142,7 +142,7 @@ numbers = st.integers(1, 2**31 - 1)
 statuses = st.sampled_from(["new", "open", "pending", "closed"])
 priorities = st.sampled_from(["low", "medium", "high"])
 ratings = st.none() | st.integers(1, 5)
-files = st.lists(st.tuples(anything, links.map(str)), max_size=10)
+files = st.lists(st.builds(views.Attached, anything, links.map(str), st.booleans()), max_size=10)
 
 fields = st.dictionaries(anything, anything | st.integers() | st.lists(anything, max_size=3), max_size=60)
 cards = st.builds(
@@ -164,8 +164,13 @@ cards = st.builds(
     rating=ratings,
     follows=st.none() | numbers,
     fields=fields,
+    edited=st.booleans(),
+    earlier_thread=links,
 )
-mirrors = st.builds(views.Mirror, anything, links, anything, files, st.booleans(), st.booleans(), slack_ids)
+manners = st.sampled_from([None, "broadcast", "me"])
+mirrors = st.builds(
+    views.Mirror, anything, links, anything, files, st.booleans(), st.booleans(), slack_ids, links, manners
+)
 held_replies = st.builds(
     views.HeldReply,
     st.uuids().map(str),
@@ -173,6 +178,7 @@ held_replies = st.builds(
     anything,
     moments,
     st.sampled_from(["held", "sent", "undone", "noted"]),
+    st.lists(anything, max_size=10),
 )
 alerts = st.builds(
     views.Alert, st.sampled_from(["assigned", "reopened"]), numbers, st.none() | st.just("U1"), slack_ids
@@ -236,6 +242,7 @@ rendered: st.SearchStrategy[Message] = st.one_of(
     st.builds(views.Root, numbers, anything, anything, anything, st.none() | anything).map(customer.root),
     st.builds(views.Question, numbers, ratings, st.booleans()).map(customer.question),
     mirrors.map(mirror.mirror),
+    st.builds(views.Files, anything, links, st.lists(anything, max_size=10)).map(mirror.files),
     st.builds(views.NoteMirror, anything, links, anything).map(mirror.note),
     held_replies.map(mirror.held_reply),
     alerts.map(mirror.alert),

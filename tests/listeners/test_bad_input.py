@@ -66,7 +66,7 @@ async def test_a_message_of_40000_characters_is_kept_whole_and_shown_as_far_as_s
     root = await opened_by_ada(office, words)
     assert await office.said() == [words]
     assert len((await office.ticket())["title"]) <= 120
-    assert office.sandbox.find(office.world.triage, "_shortened: the original is longer than one message here_")
+    assert office.sandbox.find(office.world.triage, "|the original> is longer than one message here_")
 
     await office.world.ada.edit(root, words[:-1] + "!")
     await office.at_rest()

@@ -101,7 +101,7 @@ async def test_a_message_also_sent_to_the_channel_is_one_message_of_its_ticket(o
     await world.ada.post(world.help, "Firefox", thread_ts=root.ts, broadcast=True)
     await office.at_rest()
     assert (await office.said(), await ticket_count(office)) == (["The export fails", "Firefox"], 1)
-    assert office.thread(office.card()) == ["The export fails", "Firefox"]
+    assert office.thread(office.card()) == ["The export fails", "Firefox\n_also sent to the channel_"]
 
 
 async def test_what_is_written_in_other_channels_and_by_members_who_join_opens_nothing(office: Office) -> None:
@@ -419,7 +419,7 @@ async def test_what_slack_delivers_again_changes_nothing(office: Office) -> None
 # Files
 
 
-async def test_files_are_kept_with_the_message_and_linked_in_triage(office: Office) -> None:
+async def test_files_are_kept_with_the_message_linked_in_triage_and_copied_there(office: Office) -> None:
     world = office.world
     await world.ben.post(world.help, "See here", files=[("error.png", "image/png", b"12345")])
     await office.at_rest()
@@ -427,7 +427,8 @@ async def test_files_are_kept_with_the_message_and_linked_in_triage(office: Offi
     [file] = (await office.ticket())["conversation_history"]["messages"][0]["attachments"]
     assert (file["name"], file["mimetype"], file["size"]) == ("error.png", "image/png", 5)
     assert file["url"].startswith("https://acme.slack.com/files/")
-    assert office.thread(office.card()) == [f"See here\n📎 <{file['url']}|error.png>"]
+    mirrored, copied = office.thread(office.card())
+    assert (mirrored, copied) == (f"See here\n📎 <{file['url']}|error.png>", "")
 
 
 async def test_of_another_companys_file_slack_tells_more_when_it_is_asked(office: Office) -> None:
@@ -439,7 +440,7 @@ async def test_of_another_companys_file_slack_tells_more_when_it_is_asked(office
     [file] = ticket["conversation_history"]["messages"][0]["attachments"]
     assert (file["name"], file["mimetype"], file["size"]) == ("export.log", "text/plain", 4)
     assert (ticket["title"], await office.said()) == ("export.log", [""])
-    assert office.thread(office.card()) == [f"📎 <{file['url']}|export.log>"]
+    assert office.thread(office.card()) == [f"📎 <{file['url']}|export.log>", ""]
     assert "#1 export.log" in office.card().text
 
 

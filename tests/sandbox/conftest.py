@@ -28,7 +28,7 @@ features:
 oauth_config:
   scopes:
     bot: [app_mentions:read, channels:history, channels:read, chat:write, chat:write.customize, commands,
-          files:read, groups:history, groups:read, im:history, im:read, im:write, reactions:read,
+          files:read, files:write, groups:history, groups:read, im:history, im:read, im:write, reactions:read,
           reactions:write, team:read, users:read, users:read.email]
 settings:
   event_subscriptions:

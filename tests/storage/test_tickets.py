@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from storage import people, tickets
+from storage import people, replies, tickets
 from storage.engine import Database, Transaction
 from storage.people import Customer, Person
 from storage.tickets import Appended, NewTicket, Origin, Recorded
@@ -240,7 +240,7 @@ async def test_who_waits_for_whom(database: Database) -> None:
     async with database.transaction(NOW) as tx:
         ticket_id, ada, grace = await opened(tx), await met(tx), await met(tx, "U-GRACE")
         assert await tickets.waiting_since(tx, ticket_id) is None
-        assert await tickets.newest_message(tx, ticket_id) is None
+        assert await replies.newest(tx, ticket_id) is None
         for seconds in (1, 2):
             await tickets.append(tx, ticket_id, said("Hello?", ada, seconds=seconds), NOWHERE, "customer")
         assert await tickets.waiting_since(tx, ticket_id) == NOW + dt.timedelta(seconds=1)
@@ -248,7 +248,7 @@ async def test_who_waits_for_whom(database: Database) -> None:
         await tickets.append(tx, ticket_id, answer, NOWHERE, "agent")
         await tickets.append_note(tx, ticket_id, said("They shout", grace, seconds=4), NOWHERE)
         assert await tickets.waiting_since(tx, ticket_id) is None
-        assert await tickets.newest_message(tx, ticket_id) == UUID(answer["id"])
+        assert await replies.newest(tx, ticket_id) == UUID(answer["id"])
         newest = await tickets.newest_word(tx, ticket_id)
         assert newest is not None
         assert (newest.content, newest.created_by) == ("Hello!", grace.user_id)

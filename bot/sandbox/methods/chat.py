@@ -114,11 +114,11 @@ def _composed(request: Request, channel: Channel) -> Message:
         refuse(message_refusals(text, blocks))
     message = Message(slack.workspace.next_ts(), channel, (text or "")[:TEXT_KEPT], slack.bot)
     message.blocks, message.attachments = completed(blocks or []), attachments
-    _dress(request, message)
+    dress(request, message)
     return message
 
 
-def _dress(request: Request, message: Message) -> None:
+def dress(request: Request, message: Message) -> None:
     """Another name and picture. Without the scope Slack refuses the whole post:
     https://github.com/PostHog/posthog/pull/94943"""
     given = {name: value for name in _CUSTOMIZED if (value := request.text(name))}

@@ -1,10 +1,10 @@
-"""auth.test, team.info, users.*, files.info, reactions.*"""
+"""auth.test, team.info, users.*, reactions.*"""
 
 from bot.sandbox import posting
 from bot.sandbox.limits import SPECIAL, TIER_2, TIER_3, TIER_4
 from bot.sandbox.methods.paging import page
 from bot.sandbox.methods.registry import Json, Request, method
-from bot.sandbox.shapes import file_object, message_object, permalink, user_object
+from bot.sandbox.shapes import message_object, permalink, user_object
 
 
 @method("auth.test", SPECIAL)
@@ -46,14 +46,6 @@ def users_list(request: Request) -> Json:
         "members": [user_object(slack, person, locale=locale) for person in chosen],
         "response_metadata": {"next_cursor": cursor},
     }
-
-
-@method("files.info", TIER_4, "files:read")
-def files_info(request: Request) -> Json:
-    file = request.slack.workspace.files.get(request.required("file"))
-    if file is None:
-        raise request.refuse("file_not_found")
-    return {"file": file_object(file), "comments": [], "response_metadata": {"next_cursor": ""}}
 
 
 @method("reactions.add", TIER_3, "reactions:write")
