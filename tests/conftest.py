@@ -24,7 +24,7 @@ from bot import app
 from bot.app import Running
 from bot.sandbox import Channel, Message, Person, Sandbox
 from bot.settings import Settings
-from storage import migrate
+from storage import channels, migrate
 from storage.embedded import EmbeddedPostgres
 from storage.engine import Database
 
@@ -242,8 +242,10 @@ class Office:
                         and lane not in (select id from threadesk.channels where suspended is not null))
                       or exists (select from threadesk.notices where sent_at is null and refused is null)
                       or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
+                      or exists (select from threadesk.channels where suspended = $2)
                     """,
                     self.world.clock(),
+                    channels.UNREAD,
                 ):
                     return
                 await asyncio.sleep(0.01)

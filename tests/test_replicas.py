@@ -236,33 +236,3 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
     assert sorted(mirrored) == sorted(said[1:])
     assert len(office.sandbox.messages(world.triage)) == len(titles)
     assert posted_once(office)
-
-
-async def served(sql: asyncpg.Connection) -> list[str]:
-    found = await sql.fetch("select name from threadesk.channels where role = 'support' order by name")
-    return [row["name"] for row in found]
-
-
-async def test_with_different_settings_the_channels_of_all_are_served(
-    world: World, sql: asyncpg.Connection, replicas: Replicas
-) -> None:
-    """A channel is taken out of SUPPORT_CHANNELS in a roll-out, during which the old desk dies and comes back."""
-    other = await world.sandbox.add_channel("help-initech", members=[world.ben, world.grace, world.sandbox.bot])
-    both = {"support_channels": "help-globex,help-initech"}
-    old = await replicas.start(**both)
-    new = await replicas.start()
-    office = Office(world, new, sql)
-    await world.ben.post(other, "My laptop is slow")
-    await office.at_rest()
-    assert await sql.fetch("select title from tickets") == [("My laptop is slow",)]
-
-    await replicas.stop(old)
-    assert await served(sql) == ["help-globex"]
-    old = await replicas.start(**both)
-    assert await served(sql) == ["help-globex", "help-initech"]
-    await replicas.stop(new)
-    assert await served(sql) == ["help-globex", "help-initech"]
-    await replicas.stop(old)
-    assert await served(sql) == ["help-globex", "help-initech"], "the last one stops: nothing is decided by that"
-    await replicas.start()
-    assert await served(sql) == ["help-globex"]

@@ -329,13 +329,13 @@ async def _alert(view: _View, happening: Happening) -> views.Alert | None:
         # A customer's message mentions the assignees itself.
         if view.ticket.status == "closed" or happening.by_message or not told:
             return None
-        what: Literal["assigned", "reopened"] = "reopened"
+        what: Literal["assigned", "reopened", "turn"] = "reopened"
     else:
         gained = {UUID(one) for one in happening.after or ()} - {UUID(one) for one in happening.before or ()}
         told = [one for one in view.assignees if one.user_id in gained and one.user_id != happening.actor]
         if not told:
             return None
-        what = "assigned"
+        what = "turn" if happening.by_desk and not happening.before else "assigned"
     return views.Alert(
         what=what,
         number=view.ticket.number,
