@@ -236,3 +236,28 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
     assert sorted(mirrored) == sorted(said[1:])
     assert len(office.sandbox.messages(world.triage)) == len(titles)
     assert posted_once(office)
+
+
+async def test_what_is_set_up_at_one_holds_for_the_other_at_once(
+    world: World, sql: asyncpg.Connection, replicas: Replicas
+) -> None:
+    async with two(world, replicas, sql) as office:
+        for mode, expected in (("on_request", 0), ("every_message", 4)):
+            assert (await world.grace.command("/ticket", "setup", channel=world.help)).ok
+            assert (await world.grace.submit({"mode": mode})).ok
+            for n in range(4):
+                await world.ada.post(world.help, f"Question {n}")
+            await office.at_rest()
+            assert await sql.fetchval("select count(*) from tickets") == expected
+
+
+async def test_the_turn_goes_round_over_both(world: World, sql: asyncpg.Connection, replicas: Replicas) -> None:
+    async with two(world, replicas, sql) as office:
+        assert (await world.grace.command("/ticket", "setup", channel=world.help)).ok
+        assert (await world.grace.submit({"assignees": [world.grace, world.linus]})).ok
+        await asyncio.gather(*(one.post(world.help, "Help!") for one in (world.ada, world.bob, world.ben)))
+        await world.ada.dm("Not from there")
+        await asyncio.gather(*(one.post(world.help, "Help again!") for one in (world.ada, world.bob, world.ben)))
+        await office.at_rest()
+        shared = await sql.fetch("select count(*) from tickets where source_channel = 'slack' group by assigned_to")
+        assert sorted(one["count"] for one in shared) == [1, 3, 3]
