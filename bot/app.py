@@ -19,7 +19,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import listeners, logs
-from bot.delivery import directory, triage
+from bot.delivery import directory, following, triage
 from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
@@ -258,6 +258,10 @@ async def first_set_up(settings: Settings, services: Services, found: dict[str, 
                 raise
             log.warning("a channel in the settings is not set up", why=str(error))
             chosen = None
+        for one in found.values():
+            row = await channels.find(tx, one.id)
+            if row is not None and row.role != "triage":
+                await following.see(tx, row, one)
         await showing.wake(tx)
         if not await channels.served(tx, "triage"):
             log.warning("there is no triage channel: an admin of the workspace sets it up by /ticket setup")

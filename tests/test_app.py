@@ -370,8 +370,10 @@ async def test_a_name_in_the_settings_that_is_another_by_now_keeps_no_desk_from_
     async with app.running(world.settings(database_url), migrating=False):
         pass
     world.triage.kind = "channel"
-    async with app.running(world.settings(database_url, triage_channel="agents"), migrating=False):
+    renamed = {"triage_channel": "agents", "support_channels": "help-globex-inc"}
+    async with app.running(world.settings(database_url, **renamed), migrating=False):
         assert await sql.fetchval("select suspended from threadesk.channels where role = 'triage'") == "it is public"
+        assert await sql.fetchval("select name from threadesk.channels where role = 'support'") == "help-globex-inc"
     assert await sql.fetch("select id, role, triage_channel from threadesk.channels order by id") == before
 
 

@@ -31,7 +31,7 @@ async def follow(services: Services, channel_id: str) -> None:
         await tx.act_as(None, "desk")
         found, why = await _look(services, channel.id)
         if found and channel.role != "triage":
-            await _see(tx, channel, found)
+            await see(tx, channel, found)
         if channel.role == "support":
             is_back = await _reach(tx, channel.id, why)
     if is_back:
@@ -53,7 +53,8 @@ async def _look(services: Services, channel_id: str) -> tuple[Found | None, str 
     return found, None if found.member else "not_in_channel"
 
 
-async def _see(tx: Transaction, channel: Channel, found: Found) -> None:
+async def see(tx: Transaction, channel: Channel, found: Found) -> None:
+    """Keeps what Slack says of the channel, which is no triage channel, and tells the agents what is new of that."""
     await channels.see(tx, channel.id, name=found.name, private=found.private, shared=found.shared)
     if channel.role == "none":
         return

@@ -17,7 +17,7 @@ from storage.people import Person
 log = structlog.get_logger(__name__)
 
 
-async def ask(services: Services, channel_id: str, inviter: str | None, event_ts: str) -> None:
+async def received(services: Services, channel_id: str, inviter: str | None, event_ts: str) -> None:
     """Asks once for each event, and only about a channel of which nobody has said what it is for."""
     try:
         found = await directory.look(services.slack, channel_id)

@@ -54,7 +54,7 @@ async def _invited(services: Services, event: Mapping[str, Any]) -> None:
     async with services.transaction() as tx:
         await showing.wake(tx, event["channel"])
     await following.follow(services, event["channel"])
-    await invitation.ask(services, event["channel"], event.get("inviter"), str(event["event_ts"]))
+    await invitation.received(services, event["channel"], event.get("inviter"), str(event["event_ts"]))
 
 
 def _channel_of(event: Mapping[str, Any]) -> str:

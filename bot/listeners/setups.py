@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks import modals, setups
 from bot.blocks.ids import Action, Callback
 from bot.delivery import directory, invitation
-from bot.delivery.slack import SlackRefused, call
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear, call
 from bot.listeners.buttons import presser
 from bot.listeners.forms import metadata, values
 from bot.services import Services
@@ -32,6 +32,7 @@ ROLES: Mapping[Action, Role] = {
 }
 CHANNEL = re.compile("[CG][A-Z0-9]+")
 UNSEEN = "Slack shows the desk no such channel. Type /invite @desk there first."
+UNANSWERED = "Slack did not say just now what this channel is like. Please try again."
 NO_CHANNEL = "Type `/ticket setup` in the channel that you want to set up."
 
 
@@ -107,6 +108,8 @@ async def _look(client: AsyncWebClient, channel_id: str | None) -> Found:
         return await directory.look(client, channel_id)
     except SlackRefused as refused:
         raise Refused(UNSEEN, field="role") from refused
+    except (RateLimited, Unclear) as error:
+        raise Refused(UNANSWERED, field="role") from error
 
 
 async def _tell(tx: Transaction, channel: Channel, by: str, key: str) -> None:

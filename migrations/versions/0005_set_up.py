@@ -133,34 +133,27 @@ begin
   return new;
 end $$;
 comment on function threadesk.follow_channel is 'what is still said of a former id belongs to the present one';
-create trigger follow_channel before insert on threadesk.desk_tickets
-  for each row execute function threadesk.follow_channel();
-create trigger follow_channel before insert on threadesk.threads
-  for each row execute function threadesk.follow_channel();
-create trigger follow_channel before insert on threadesk.messages
-  for each row execute function threadesk.follow_channel();
-create trigger follow_channel before insert on threadesk.early
-  for each row execute function threadesk.follow_channel();
-create trigger follow_channel before insert on threadesk.replies
-  for each row execute function threadesk.follow_channel();
-create trigger follow_channel before insert on threadesk.notices
-  for each row execute function threadesk.follow_channel();
 """
+
+
+#: Tables into which something may be written of a former id.
+FOLLOWING = ("desk_tickets", "threads", "messages", "early", "replies", "notices")
 
 
 def upgrade() -> None:
     for statements in (CHANNELS, LEDGER, SOUND, MOVED):
         run_script(statements)
+    for table in FOLLOWING:
+        run_script(f"""
+        create trigger follow_channel before insert on threadesk.{table}
+          for each row execute function threadesk.follow_channel();
+        """)
 
 
 def downgrade() -> None:
+    for table in FOLLOWING:
+        run_script(f"drop trigger follow_channel on threadesk.{table}")
     run_script("""
-    drop trigger follow_channel on threadesk.notices;
-    drop trigger follow_channel on threadesk.replies;
-    drop trigger follow_channel on threadesk.early;
-    drop trigger follow_channel on threadesk.messages;
-    drop trigger follow_channel on threadesk.threads;
-    drop trigger follow_channel on threadesk.desk_tickets;
     drop trigger threadesk_changed on threadesk.channels;
     drop trigger threadesk_sound on threadesk.channels;
     drop table threadesk.moved, threadesk.settings_ledger;

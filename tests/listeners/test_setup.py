@@ -300,7 +300,8 @@ async def test_an_agent_of_another_triage_channel_cannot_set_it_up_by_a_forged_f
             200,
             {"role": "Only agents of this channel's triage channel can set it up."},
         )
-    for about in ({}, {"channel": "C0NOSUCH"}, {"channel": "D0"}, {"channel": None}, {"channel": 1}):
+    nowhere: list[dict[str, Any]] = [{}, {"channel": "C0NOSUCH"}, {"channel": "D0"}, {"channel": None}, {"channel": 1}]
+    for about in nowhere:
         status, body = await forged(office, submission(world.linus, private_metadata=json.dumps(about)))
         assert status == 200
         assert json.loads(body)["response_action"] == "errors"
@@ -503,3 +504,14 @@ async def test_a_ticket_after_closing_goes_where_the_channels_tickets_go_now(off
     await world.ada.post(world.help, "It fails again", thread_ts=root.ts)
     await office.at_rest()
     assert [one.text for one in by_desk(office, ops) if one.text.startswith("#2 ")]
+
+
+async def test_while_slack_does_not_answer_nothing_is_set_up_and_what_was_typed_stays(office: Office) -> None:
+    world = office.world
+    await world.grace.command("/ticket", "setup", channel=world.help)
+    office.sandbox.disrupt("conversations.info", "ratelimited")
+    sent = await world.grace.submit({"role": "none", "tags": "billing"})
+    assert sent.errors == {"role": "Slack did not say just now what this channel is like. Please try again."}
+    assert (await row(office, world.help) or {})["role"] == "support"
+    assert (await world.grace.submit({"role": "support"})).ok
+    assert (await row(office, world.help) or {})["tags"] == ["billing"]
