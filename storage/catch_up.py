@@ -46,7 +46,7 @@ async def begin(tx: Transaction) -> None:
     """What is said in a channel from the moment when it was chosen is the desk's to know."""
     await tx.run(
         "insert into threadesk.readings (channel, read_to) select id, chosen_at from threadesk.channels"
-        " where suspended is null on conflict do nothing"
+        " where suspended is null and role <> 'none' on conflict do nothing"
     )
 
 

@@ -13,7 +13,8 @@ import pytest
 from bot.sandbox import Channel, Interaction, Message, Person
 from tests.conftest import Office, World, open_office
 from tests.delivery import test_courier
-from tests.listeners.slack_side import private_answers, seen_by
+from tests.delivery.test_courier import until
+from tests.listeners.slack_side import held_back, private_answers, seen_by
 from tests.listeners.test_buttons import forged, pressed
 from tests.listeners.test_forms import submission
 
@@ -363,6 +364,24 @@ async def test_on_request_only_a_mention_or_a_command_opens_a_ticket(office: Off
     assert await office.said() == ["the export fails", "It is urgent"]
 
 
+async def test_tickets_in_a_channel_that_is_left_alone_by_now_go_on_and_are_read_back(office: Office) -> None:
+    world = office.world
+    root = await world.ada.post(world.help, "The export fails")
+    await office.at_rest()
+    lunch = await new_channel(office, "lunch", world.grace, world.ben)
+    await set_up(office, world.grace, lunch, role="none")
+    await set_up(office, world.grace, world.help, role="none")
+    async with held_back(office):
+        await world.ada.post(world.help, "It is urgent", thread_ts=root.ts)
+        await world.ada.post(world.help, "Nobody reads this")
+        await world.ben.post(lunch, "Pizza?")
+    office.running.services.gap.set()
+    await until(lambda: office.sql.fetchval("select count(*) = 2 from threadesk.messages"))
+    assert await titles(office) == ["The export fails"]
+    assert await office.said() == ["The export fails", "It is urgent"]
+    assert not await office.sql.fetchval("select count(*) from threadesk.readings where channel = $1", lunch.id)
+
+
 async def rotated(office: Office, **more: Any) -> None:
     """#help-globex gives its new tickets to Grace and Linus in turn."""
     world = office.world
@@ -381,6 +400,8 @@ async def test_new_tickets_get_priority_tags_and_in_turn_an_assignee_who_is_told
     assert sorted([*await names(office, 1), *await names(office, 2)]) == ["Grace Hopper", "Linus Pauling"]
     whose = world.grace if await names(office, 1) == ["Grace Hopper"] else world.linus
     assert f"<@{whose.id}> #1 is yours: it was your turn." in str(office.thread(office.card(1)))
+    pings = [text for text in office.thread(office.card(1)) if f"<@{whose.id}>" in text]
+    assert len(pings) == 1, "once, and not by the message as well"
     assert "is on it" in office.thread(root)[0]
     assert [
         one["role"] for one in await office.sql.fetch("select role from threadesk.ledger where what = 'assigned_to'")
