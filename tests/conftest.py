@@ -24,7 +24,7 @@ from bot import app
 from bot.app import Running
 from bot.sandbox import Channel, Message, Person, Sandbox
 from bot.settings import Settings
-from storage import migrate
+from storage import channels, migrate
 from storage.embedded import EmbeddedPostgres
 from storage.engine import Database
 from tests import exercised
@@ -255,8 +255,10 @@ class Office:
                       or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
                       or exists (select from threadesk.copies
                         where removing and not removed or not removing and copy is null and refused is null)
+                      or exists (select from threadesk.channels where suspended = $2)
                     """,
                     self.world.clock(),
+                    channels.UNREAD,
                 ):
                     return
                 await asyncio.sleep(0.01)

@@ -28,6 +28,10 @@ class Action(StrEnum):
     LEAVE_EMAIL = "leave_email"
     CONFIRM_EMAIL = "confirm_email"
     REJECT_EMAIL = "reject_email"
+    SET_UP = "set_up"
+    SET_UP_SUPPORT = "set_up:support"
+    SET_UP_TRIAGE = "set_up:triage"
+    LEAVE_ALONE = "set_up:none"
 
 
 class Callback(StrEnum):
@@ -41,6 +45,7 @@ class Callback(StrEnum):
     RATING_COMMENT = "rating_comment"
     EMAIL = "email"
     ADD_TO_TICKET = "add_to_ticket"
+    SET_UP = "set_up"
 
 
 class Shortcut(StrEnum):
@@ -64,3 +69,6 @@ class Field(StrEnum):
     ASSIGNEES = "assignees"
     EMAIL = "email"
     NUMBER = "number"
+    ROLE = "role"
+    MODE = "mode"
+    TRIAGE_CHANNEL = "triage_channel"

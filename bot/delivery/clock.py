@@ -9,14 +9,17 @@ from uuid import UUID
 
 import structlog
 
+from bot.delivery import triage
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear
 from bot.services import Services
 from bot.tickets import work
-from storage import purging, replies
+from storage import channels, purging, replies
 from storage.engine import DatabaseAway
 
 log = structlog.get_logger(__name__)
 LONGEST_SECONDS = 1.0
 PURGE_EVERY = dt.timedelta(hours=1)
+READ_AGAIN = dt.timedelta(seconds=30)
 
 
 class Clock:
@@ -26,6 +29,7 @@ class Clock:
         self._services = services
         self._stopping = asyncio.Event()
         self._purge_at = services.now()
+        self._read_at = services.now()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -55,6 +59,7 @@ class Clock:
     async def strike(self) -> float:
         """Does everything that is due; returns the seconds until more may be."""
         await self._purge()
+        await self._read_new_triage()
         async with self._services.transaction() as tx:
             due = await replies.due(tx)
         for ticket_id in due:
@@ -64,6 +69,19 @@ class Clock:
         if next_due is None:
             return LONGEST_SECONDS
         return min(LONGEST_SECONDS, max(0.01, (next_due - self._services.now()).total_seconds()))
+
+    async def _read_new_triage(self) -> None:
+        """Finds out who is in the triage channels that were chosen just now, from when on they are served."""
+        if self._services.now() < self._read_at:
+            return
+        async with self._services.transaction() as tx:
+            unread = await channels.unread(tx)
+        try:
+            for channel in unread:
+                await triage.check(self._services, channel)
+        except (RateLimited, SlackRefused, Unclear) as problem:
+            log.warning("Slack does not say who is in a new triage channel", why=str(problem))
+            self._read_at = self._services.now() + READ_AGAIN
 
     async def _purge(self) -> None:
         """Once an hour, in small transactions: each replica does so, and none waits for another."""

@@ -14,6 +14,7 @@ from bot.listeners import (
     mentions,
     messages,
     reactions,
+    setups,
     shortcuts,
 )
 from bot.services import Services
@@ -26,6 +27,7 @@ def register(app: AsyncApp, services: Services) -> None:
     membership.register(app, services)  # before `messages`: a channel that is made public says so in a message
     messages.register(app, services)
     commands.register(app, services)
+    setups.register(app, services)
     buttons.register(app, services)
     forms.register(app, services)
     shortcuts.register(app, services)

@@ -21,11 +21,12 @@ from bot.tickets.arrivals import (
 )
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
+from bot.tickets.opening import Opening, open_ticket
 from bot.tickets.permissions import Relation, relation
 from storage import arrival, channels, early, people, picked, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
-from storage.tickets import Appended, AuthorRole, NewTicket, Origin, Side, Ticket
+from storage.tickets import Appended, AuthorRole, Origin, Side, Ticket
 
 #: In what is kept of where a message came from: nobody is to be alerted of it.
 IMPORTED = "imported"
@@ -41,9 +42,9 @@ async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
         case MessageArrived():
             await _message(tx, desk, arrived)
         case MessageEdited():
-            await _edit(tx, arrived)
+            await _edit(tx, desk, arrived)
         case MessageDeleted():
-            await _delete(tx, arrived)
+            await _delete(tx, desk, arrived)
         case ReactionAdded():
             # It came before the message, and is long acknowledged: there is nobody to tell why it cannot be.
             with contextlib.suppress(Refused):
@@ -240,13 +241,14 @@ async def _follow_up(
     """None when it is there already."""
     if await tickets.is_known(tx, message.channel, message.ts):
         return None
+    place = await channels.find(tx, message.channel)
     ticket_id = uuid4()
     new = await _open(
         tx,
         desk,
         message,
         author,
-        first.triage_channel,
+        place.triage_channel if place and place.role == "support" else first.triage_channel,
         root=message.thread_ts or message.ts,
         ticket_id=ticket_id,
         follows=first.id,
@@ -268,6 +270,9 @@ async def _direct(tx: Transaction, desk: Desk, message: MessageArrived, author: 
 
 async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
     channel = await channels.find(tx, message.channel)
+    if channel is not None and channel.id != message.channel:
+        await _message(tx, desk, message.model_copy(update={"channel": channel.id}))
+        return
     if channel is not None and channel.role == "triage" and message.thread_ts and message.below_desk:
         await _keep(tx, message, awaits=message.thread_ts)
     if channel is None or channel.role != "support":
@@ -322,13 +327,13 @@ async def _open(
 ) -> Appended | None:
     author = await people.hold(tx, author)
     word, origin = await word_of(tx, desk, message, author)
-    await tx.act_as(author.user_id, "customer")
-    await make_ticket(tx, message, word, author, triage_channel, root, ticket_id=ticket_id, follows=follows)
+    await make_ticket(tx, desk, message, word, author, triage_channel, root, ticket_id=ticket_id, follows=follows)
     return await tickets.append(tx, ticket_id, word, origin, "customer")
 
 
 async def make_ticket(
     tx: Transaction,
+    desk: Desk,
     message: MessageArrived,
     word: history.Message,
     author: Person,
@@ -337,29 +342,26 @@ async def make_ticket(
     *,
     ticket_id: UUID,
     follows: UUID | None = None,
+    opened_by: UUID | None = None,
     imported_to: dt.datetime | None = None,
 ) -> None:
-    """Makes the ticket of who wrote `message`, of which `word` is what is kept; its conversation is empty as yet."""
-    new = NewTicket(
+    """Opens the ticket of who wrote `message`, of which `word` is what is kept; its conversation is empty as yet.
+
+    `opened_by`: who has asked for it, where that is not its requester.
+    """
+    opening = Opening(
         id=ticket_id,
         title=text.title_from(word["content"], [file.name for file in message.files]),
         description=word["content"],
-        status="new",
-        priority="medium",
-        tags=(),
-        assigned_to=(),
-        created_by=author.user_id,
-        customer_email=await people.customer_email(tx, author.user_id),
-        requester=author.user_id,
-        requester_team=author.team_id,
-        requester_slack=author.slack_id,
+        requester=author,
+        created_by=opened_by,
         channel=message.channel,
         root_ts=root,
         triage_channel=triage_channel,
         follows=follows,
         imported_to=imported_to,
     )
-    await tickets.insert(tx, new)
+    await open_ticket(tx, desk, opening)
 
 
 async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrived, triage_channel: str | None) -> None:
@@ -463,19 +465,22 @@ async def readable(tx: Transaction, encoded: str, files: Sequence[File] = ()) ->
     return text.readable(encoded, names), source
 
 
-async def _leave(tx: Transaction, change: MessageEdited | MessageDeleted, version: str) -> None:
+async def _leave(tx: Transaction, desk: Desk, change: MessageEdited | MessageDeleted, version: str) -> None:
     """Keeps a change of a message that is not known yet, for it to find; the desk keeps none of other channels."""
-    if change.direct or await channels.find(tx, change.channel) is not None:
+    channel = None if change.direct else await channels.find(tx, change.channel)
+    if channel is not None and channel.id != change.channel:
+        await take_in(tx, desk, change.model_copy(update={"channel": channel.id}))
+    elif change.direct or (channel is not None and channel.role != "none"):
         kept = change.model_dump(mode="json")
         await early.remember(tx, change.channel, change.ts, kept, awaits=change.ts, version=version)
         await early.forget_words(tx, change.channel, change.ts)
 
 
-async def _edit(tx: Transaction, edit: MessageEdited) -> None:
+async def _edit(tx: Transaction, desk: Desk, edit: MessageEdited) -> None:
     await in_turn(tx, edit.channel, edit.ts)
     one = await tickets.recorded(tx, edit.channel, edit.ts)
     if one is None:
-        await _leave(tx, edit, f"edited {edit.at}")
+        await _leave(tx, desk, edit, f"edited {edit.at}")
         return
     before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
@@ -500,7 +505,7 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
     await _replace(tx, one, before, after, source)
 
 
-async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
+async def _delete(tx: Transaction, desk: Desk, deletion: MessageDeleted) -> None:
     await in_turn(tx, deletion.channel, deletion.ts)
     await _delete_copies(tx, deletion)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
@@ -509,7 +514,7 @@ async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
         return
     if one is None:
         # A root that was buried while it had replies is deleted once more with the last of them.
-        await _leave(tx, deletion, f"deleted {deletion.at}")
+        await _leave(tx, desk, deletion, f"deleted {deletion.at}")
         return
     before = cast("history.Message", one.word)
     after = history.deleted(before, history.moment(deletion.at))

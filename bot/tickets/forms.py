@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from bot.tickets.grammar import LARGEST_NUMBER, TAG_LENGTH
 from bot.tickets.text import clean
+from storage.channels import Mode, Role
 from storage.reactions import Reactions
 from storage.tickets import Priority
 
@@ -25,6 +26,7 @@ TITLE_LENGTH = 150
 #: The most that an input of Slack's takes:
 #: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
 WORDS_LENGTH = 3_000
+MOST_PEOPLE = 50
 
 #: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1
 EMAIL_LENGTH = 254
@@ -122,6 +124,13 @@ def canonical_emoji(name: str) -> str:
     return _ALIASES.get(plain, plain)
 
 
+def _few(people: tuple[str, ...]) -> tuple[str, ...]:
+    if len(people) > MOST_PEOPLE:
+        raise _wrong(f"These are too many: at most {MOST_PEOPLE} people.")
+    return people
+
+
+_at_most_people = AfterValidator(_few)
 Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(TITLE_LENGTH, "The title")]
 Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
 Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
@@ -137,11 +146,11 @@ class _Form(BaseModel):
 
 
 class NewTicketForm(_Form):
-    """`customer`: the Slack id of the one for whom an agent opens it."""
+    """`customer`: the Slack id of the one for whom an agent opens it. `priority`: None where it was not asked for."""
 
     title: Title
     description: Annotated[str, BeforeValidator(_stripped), _at_most(WORDS_LENGTH, "The description")] = ""
-    priority: Priority = "medium"
+    priority: Priority | None = None
     customer: str | None = None
 
 
@@ -163,6 +172,17 @@ class EditForm(_Form):
     priority: Priority
     tags: Annotated[Tags | None, _emptied] = None
     assignees: tuple[str, ...] = ()
+
+
+class SetUpForm(_Form):
+    """How a channel is set up. `triage_channel` is a channel's id, `assignees` are Slack ids."""
+
+    role: Role
+    mode: Mode = "every_message"
+    triage_channel: str | None = None
+    assignees: Annotated[tuple[str, ...], _at_most_people] = ()
+    priority: Priority = "medium"
+    tags: Annotated[Tags, _emptied] = ()
 
 
 class RatingForm(_Form):

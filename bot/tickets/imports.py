@@ -83,15 +83,16 @@ async def begin(tx: Transaction, desk: Desk, opening: Opening, thread: Thread) -
     word, _ = await conversation.word_of(tx, desk, first, requester)
     ticket_id = uuid4()
     await tickets.claim_root(tx, thread.channel, thread.root, ticket_id)
-    await tx.act_as(asker.user_id, "customer" if asker.user_id == requester.user_id else "agent")
     await conversation.make_ticket(
         tx,
+        desk,
         first,
         word,
         requester,
         triage,
         thread.root,
         ticket_id=ticket_id,
+        opened_by=asker.user_id,
         imported_to=history.moment(opening.asked_ts),
     )
     await openings.begun(tx, opening, ticket_id)

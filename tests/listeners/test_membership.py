@@ -158,8 +158,8 @@ async def test_a_new_name_is_shown_wherever_the_person_still_is(office: Office) 
     await world.ben.post(world.help, "My laptop is slow")
     await office.at_rest()
     await command(office, world.linus, "claim 1")
-    office.sandbox.rename(world.linus, "Linus P.")
-    office.sandbox.rename(world.ben, "Benjamin")
+    office.sandbox.rename_person(world.linus, "Linus P.")
+    office.sandbox.rename_person(world.ben, "Benjamin")
     await office.at_rest()
     status = office.sandbox.find(world.help, "Ticket #1")
     assert "Linus P. is on it" in status.text
@@ -170,9 +170,9 @@ async def test_a_change_of_somebody_unknown_or_of_nothing_that_is_shown_asks_sla
     world = office.world
     await opened(office)
     calls = len(office.sandbox.calls)
-    office.sandbox.rename(world.ben, "Benjamin")
+    office.sandbox.rename_person(world.ben, "Benjamin")
     world.grace.title = "Rear Admiral"
-    office.sandbox.rename(world.grace, "")
+    office.sandbox.rename_person(world.grace, "")
     await office.at_rest()
     assert [one.method for one in office.sandbox.calls[calls:]] == []
 

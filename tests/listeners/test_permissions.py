@@ -170,7 +170,7 @@ async def desk(postgres: str, template: str) -> AsyncIterator[Desk]:
         async with database.transaction(world.clock()) as tx:
             await channels.choose_triage(tx, ops.id, "ops", suspended=None)
         settings = world.settings(url, reply_undo_seconds=600)
-        services, _ = await app.introduce(settings, database, world.clock)
+        services = await app.introduce(settings, database, world.clock)
         port = await stack.enter_async_context(app._listening(settings, services, asyncio.Event()))
         sandbox.deliver_to(f"http://127.0.0.1:{port}/slack/events")
         sandbox.deactivate(dora)

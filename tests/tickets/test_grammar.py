@@ -22,6 +22,7 @@ from bot.tickets.grammar import (
     Reopen,
     Reply,
     Set,
+    Setup,
     Show,
     Spam,
     Tag,
@@ -262,6 +263,7 @@ def verb_of(command: Command) -> str:
             | Reopen()
             | Spam()
             | Digest()
+            | Setup()
             | Help()
         ):
             return type(command).__name__.lower()
