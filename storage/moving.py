@@ -28,6 +28,20 @@ RENAMED: tuple[LiteralString, ...] = (
     update threadesk.messages m set channel = :new where channel = :old and not exists (
       select from threadesk.messages n where n.channel = :new and n.ts = m.ts)
     """,
+    """
+    update threadesk.messages set
+      source = source || jsonb_build_object('copy_of', :new || substr(source ->> 'copy_of', length(:old) + 1))
+    where source ? 'copy_of' and starts_with(source ->> 'copy_of', :old || '/')
+    """,
+    """
+    update threadesk.openings o set channel = :new where channel = :old and not exists (
+      select from threadesk.openings n
+      where n.channel = :new and (n.ts, n.team_id, n.slack_id) = (o.ts, o.team_id, o.slack_id))
+    """,
+    """
+    update threadesk.picked set message = message || jsonb_build_object('channel', cast(:new as text))
+    where message ->> 'channel' = :old
+    """,
     "update threadesk.replies set channel = :new where channel = :old",
     "update threadesk.desk_tickets set channel = :new where channel = :old",
     "update threadesk.desk_tickets set triage_channel = :new where triage_channel = :old",
