@@ -35,6 +35,7 @@ views_of_modals: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.builds(modals.edit, tickets, slack_ids),
     st.builds(modals.rating_comment, numbers, st.integers(1, 5)),
     st.builds(modals.set_up, presents),
+    st.builds(modals.add_to_ticket, anything, st.uuids().map(str)),
     st.builds(lambda text: modals.result(f"No. {text}"), anything),
 )
 
