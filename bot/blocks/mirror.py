@@ -169,7 +169,7 @@ def _decided(view: EmailClaim) -> str:
         case "rejected":
             return f"🚫 {name_of(view.decided_by)} says that they are two people."
         case _:
-            return "↩️ They have typed another address since."
+            return "↩️ They go by another address now."
 
 
 def alert(view: Alert) -> Message:

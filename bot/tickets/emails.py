@@ -82,7 +82,7 @@ async def _undecided(tx: Transaction, agent: Person, claim_id: UUID) -> Claim:
     claim = await emails.find(tx, claim_id)
     assert claim is not None
     if claim.state == "superseded":
-        raise Refused("This person has typed another address since.")
+        raise Refused("This person goes by another address now.")
     if claim.state != "asked":
         raise Refused(f"Somebody was faster: it is {claim.state} already.")
     return claim

@@ -58,6 +58,8 @@ async def _make_customer(tx: Transaction, person: Person) -> None:
     if owner in {None, person.user_id}:
         await give_email(tx, person, person.user_id, person.email, waiting)
     elif not await emails.is_decided(tx, person, person.email):
+        for marked in await emails.supersede(tx, person, "asked"):
+            await showing.mark(tx, marked)
         await emails.claim(tx, person, waiting[-1], person.email, "asked")
         await showing.mark(tx, waiting[-1])
 

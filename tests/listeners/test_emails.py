@@ -193,10 +193,10 @@ async def test_a_question_is_superseded_when_the_person_types_another_address(of
     world = office.world
     asked, claim = await claimed(office)
     await leave(office, world.ada, "lovelace@globex.example")
-    assert "They have typed another address since." in asked.text
+    assert "They go by another address now." in asked.text
     await forged(office, pressed(office, world.grace, "confirm_email", claim, asked))
     await office.at_rest()
-    assert told(office, world.grace)[-1] == "This person has typed another address since."
+    assert told(office, world.grace)[-1] == "This person goes by another address now."
     assert (await office.ticket())["customer_email"] == "lovelace@globex.example"
 
 
@@ -291,6 +291,26 @@ async def test_an_address_typed_by_somebody_else_does_not_make_them_its_owner(of
     await opened(office, dan, "Dan again")
     assert len([one for one in office.sandbox.calls if one.method == "users.info"]) == calls
     assert (await office.ticket(3))["customer_email"] is None
+
+
+async def test_what_slack_shows_at_last_supersedes_what_was_typed(office: Office) -> None:
+    """Cyd has typed Ada King's address; then Slack shows Cyd's own, which Ada has typed before."""
+    world = office.world
+    await opened(office, world.ada)
+    await leave(office, world.ada, "cyd@globex.example")
+    await a_customer_of_another_program(office)
+    cyd = await cyd_joins(office)
+    await opened(office, cyd)
+    await leave(office, cyd, ADA, number=2)
+    cyd.email = "cyd@globex.example"
+    await office.sql.execute("update threadesk.people set known_at = null where slack_id = $1", cyd.id)
+    await opened(office, cyd, "Another thing")
+    assert "They go by another address now." in question(office, 2).text
+    asked = question(office, 3)
+    assert "goes by cyd@globex.example, which is the address of *Ada Lovelace*" in asked.text
+    await press(office, world.grace, asked, "confirm_email")
+    requesters = await office.sql.fetch("select distinct requester from threadesk.desk_tickets")
+    assert len(requesters) == 1
 
 
 async def test_a_rating_given_before_enters_the_history_of_the_row_that_is_confirmed(office: Office) -> None:
