@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.listeners import buttons, commands, errors, forms, gaps, membership, mentions, messages
+from bot.listeners import buttons, commands, errors, forms, gaps, home, membership, mentions, messages
 from bot.services import Services
 
 
@@ -15,5 +15,6 @@ def register(app: AsyncApp, services: Services) -> None:
     membership.register(app, services)  # before `messages`: a channel that is made public says so in a message
     messages.register(app, services)
     commands.register(app, services)
-    buttons.register(app, services)
+    home.register(app, services)
+    buttons.register(app, services)  # after the others' buttons: it answers those that nobody knows any more
     forms.register(app, services)
