@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import structlog
 from aiohttp import web
-from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.async_app import AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -23,6 +23,7 @@ from bot.delivery import directory, following, triage
 from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
+from bot.delivery.homes import Homes
 from bot.delivery.importer import Importer
 from bot.delivery.porter import Porter
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, hasty_client, patient_client
@@ -325,18 +326,19 @@ async def _must_serve(services: Services, chosen: Found) -> None:
 async def _listening(settings: Settings, services: Services, stop: asyncio.Event) -> AsyncIterator[int]:
     """Slack's way in, by HTTP or by Socket Mode; the port of the web server. Where it fails for good, `stop` is set."""
     bolt = bolt_app(settings, services)
-    if settings.slack_app_token is None:
-        async with _serving(settings, http.web_app(services, bolt)) as port:
-            yield port
-        return
-    slack = patient_client(settings.slack_app_token.get_secret_value(), settings.slack_api_url, services.metrics)
-    sockets = SocketMode(bolt, slack, settings.socket_connections, on_gap=services.gap.set, on_failure=stop.set)
-    async with _serving(settings, http.web_app(services, connected=lambda: sockets.connected)) as port:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(bolt.homes.finish)
+        if settings.slack_app_token is None:
+            yield await stack.enter_async_context(_serving(settings, http.web_app(services, bolt)))
+            return
+        token = settings.slack_app_token.get_secret_value()
+        slack = patient_client(token, settings.slack_api_url, services.metrics)
+        sockets = SocketMode(bolt, slack, settings.socket_connections, on_gap=services.gap.set, on_failure=stop.set)
+        served = http.web_app(services, connected=lambda: sockets.connected)
+        port = await stack.enter_async_context(_serving(settings, served))
         await _connect(settings, sockets)
-        try:
-            yield port
-        finally:
-            await sockets.stop()
+        stack.push_async_callback(sockets.stop)
+        yield port
 
 
 async def _connect(settings: Settings, sockets: SocketMode) -> None:
@@ -376,7 +378,7 @@ async def _serving(settings: Settings, served: web.Application) -> AsyncIterator
         await runner.cleanup()
 
 
-def bolt_app(settings: Settings, services: Services) -> AsyncApp:
+def bolt_app(settings: Settings, services: Services) -> CountedApp:
     secret, token = settings.slack_signing_secret, settings.slack_bot_token.get_secret_value()
     hasty, desk = hasty_client(token, settings.slack_api_url, services.metrics), services.desk
 
@@ -387,6 +389,7 @@ def bolt_app(settings: Settings, services: Services) -> AsyncApp:
 
     app = CountedApp(
         services.metrics,
+        Homes(services, hasty),
         # With a token Bolt would not heed `authorize`.
         client=AsyncWebClient(base_url=settings.slack_api_url),
         authorize=authorize,

@@ -23,7 +23,8 @@ class Ticket:
 
     `channel`, `root_ts`: the customer's thread; `channel` is the requester's Slack id, and `root_ts` is None, until
     the desk has posted the root in their DM. `feedback` as in the ticket schema. `imported_to`: what was written in the
-    thread until then stood there before the ticket.
+    thread until then stood there before the ticket. `waiting_since`: the customer's first message that no agent has
+    answered; None where there is none.
     """
 
     id: UUID
@@ -53,6 +54,7 @@ class Ticket:
     closed_at: dt.datetime | None
     last_activity_at: dt.datetime
     imported_to: dt.datetime | None = None
+    waiting_since: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ TICKET: LiteralString = """
   t.id, d.number, t.title, t.description, t.status, t.priority, t.tags, t.custom_fields, t.assigned_to, t.feedback,
   t.source_channel, t.created_at, t.updated_at, t.created_by, t.customer_email, d.requester, d.requester_team,
   d.requester_slack, d.channel, d.root_ts, d.triage_channel, d.follows, d.not_a_ticket, d.closings, d.closed_at,
-  d.last_activity_at, d.imported_to
+  d.last_activity_at, d.imported_to, d.waiting_since
 """
 FROM: LiteralString = "from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
 
@@ -458,14 +460,29 @@ class Noted(Written):
     """An internal note. It has a type of its own, so that nothing made for a customer can hold one."""
 
 
+SAID: LiteralString = """
+  select 'message' as kind, s.word, s.place from public.tickets t
+  cross join lateral jsonb_array_elements(t.conversation_history -> 'messages') with ordinality as s (word, place)
+  where t.id = :id
+"""
+NOTED: LiteralString = """
+  select 'note' as kind, n.word, n.place from public.tickets t
+  cross join lateral jsonb_array_elements(t.internal_notes -> 'notes') with ordinality as n (word, place)
+  where t.id = :id
+"""
+
+
 async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list[Said | Noted]:
     """The ticket's messages and, only when asked for, its notes; oldest first."""
-    kinds = ["message", "note"] if notes else ["message"]
+    kinds: LiteralString = f"{SAID} union all {NOTED}" if notes else SAID
     found = await tx.run(
-        f"select m.kind, m.author_role, w.word {WORDS} and m.ticket_id = :id and m.kind = any(:kinds)"
-        " order by threadesk.moment(w.word ->> 'created_at') nulls first, w.place",
+        f"""
+        select w.kind, m.author_role, w.word from ({kinds}) as w
+        join threadesk.messages m on m.ticket_id = :id and m.message_id::text = lower(w.word ->> 'id')
+        where m.kind = w.kind
+        order by threadesk.moment(w.word ->> 'created_at') nulls first, w.place
+        """,
         id=ticket_id,
-        kinds=kinds,
     )
     kind: dict[str, type[Said | Noted]] = {"message": Said, "note": Noted}
     return [kind[row.kind](row.author_role, word_of(row.word)) for row in found]
@@ -749,50 +766,6 @@ async def waiting_since(tx: Transaction, ticket_id: UUID) -> dt.datetime | None:
         id=ticket_id,
     )
     return found.scalar_one_or_none()
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which tickets a list shows.
-
-    `requested_by`: the (team, Slack id) whose own tickets are among them; `triage_channels`: what an agent may see.
-    """
-
-    requested_by: tuple[str, str]
-    triage_channels: Sequence[str]
-    statuses: Sequence[str]
-    assignee: UUID | None = None
-    unassigned: bool = False
-    tag: str | None = None
-    priority: str | None = None
-    urgent_first: bool = False
-
-
-async def listed(tx: Transaction, wanted: Wanted, *, limit: int, offset: int) -> list[Ticket]:
-    urgency: LiteralString = "array_position('{high,medium,low}', t.priority), " if wanted.urgent_first else ""
-    found = await tx.run(
-        f"""
-        select {TICKET} {FROM}
-        where not d.not_a_ticket and t.status = any(:statuses)
-          and (d.requester_team = :team and d.requester_slack = :slack or d.triage_channel = any(:triage_channels))
-          and (cast(:assignee as uuid) is null or t.assigned_to @> array[cast(:assignee as uuid)])
-          and (not :unassigned or coalesce(cardinality(t.assigned_to), 0) = 0)
-          and (cast(:tag as text) is null or :tag = any(t.tags))
-          and (cast(:priority as text) is null or t.priority = :priority)
-        order by {urgency} d.last_activity_at desc, d.number desc limit :limit offset :offset
-        """,
-        team=wanted.requested_by[0],
-        slack=wanted.requested_by[1],
-        triage_channels=list(wanted.triage_channels),
-        statuses=list(wanted.statuses),
-        assignee=wanted.assignee,
-        unassigned=wanted.unassigned,
-        tag=wanted.tag,
-        priority=wanted.priority,
-        limit=limit,
-        offset=offset,
-    )
-    return [ticket_of(row) for row in found]
 
 
 async def open_ones_of(tx: Transaction, assignee: UUID, triage_channel: str) -> list[Ticket]:

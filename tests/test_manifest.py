@@ -55,6 +55,7 @@ METHOD_SCOPES: dict[str, set[str]] = {
     "team.info": {"team:read"},
     "users.info": {"users:read"},
     "views.open": set(),
+    "views.publish": set(),
 }
 
 #: The functions of bot/delivery that call a method, and at which place they are told which.

@@ -33,8 +33,9 @@ from bot.blocks.parts import (
 from bot.blocks.surface import Message, clip, date, escape, message, one_line, words
 from bot.blocks.surface import link as linked
 from bot.tickets.grammar import VERBS, Verb
-from bot.tickets.listing import PAGE, Shown, ShownToAgent
+from bot.tickets.listing import Shown, ShownToAgent
 from bot.tickets.views import Recovered, Row
+from storage.listing import PAGE
 from storage.tickets import AuthorRole, Ticket, Written
 
 #: Of a ticket in full, the newest part: so many entries, so many characters of each, so many of all.

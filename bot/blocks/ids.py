@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """The action_id of every button; OPEN_TICKET is a link, whose press is only to be acknowledged."""
+    """The action_id of every button and menu; OPEN_TICKET is a link, whose press is only to be acknowledged."""
 
     CLAIM = "claim"
     REPLY = "reply"
@@ -32,6 +32,16 @@ class Action(StrEnum):
     SET_UP_SUPPORT = "set_up:support"
     SET_UP_TRIAGE = "set_up:triage"
     LEAVE_ALONE = "set_up:none"
+    NEW_TICKET = "new_ticket"
+    HOME_LIST = "home_list"
+    HOME_STATUS = "home_status"
+    HOME_PRIORITY = "home_priority"
+    HOME_TAG = "home_tag"
+    HOME_CHANNEL = "home_channel"
+    HOME_CLEAR = "home_clear"
+    HOME_REFRESH = "home_refresh"
+    HOME_NEXT = "home_next"
+    HOME_BACK = "home_back"
 
 
 class Callback(StrEnum):

@@ -6,6 +6,7 @@ Limits: https://docs.slack.dev/reference/block-kit
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bot.tickets.text import encoded
 TEXT = 3_900
 SECTION = 3_000
 BLOCKS = 50
+VIEW_BYTES = 250_000
 # All text in one message's blocks. Slack publishes no number for msg_blocks_too_long; 9,597 were seen to pass
 # and 11,341 to be refused: https://github.com/slackapi/bolt-js/issues/2867
 ALL_TEXT = 9_500
@@ -91,6 +93,17 @@ def modal(
     ).to_dict()
     if problems := _problems(view["blocks"]):
         raise ValueError(f"Slack would refuse this modal: {', '.join(problems)}")
+    return view
+
+
+def home(blocks: Sequence[slack.Block]) -> dict[str, Any]:
+    """A view for views.publish: https://docs.slack.dev/reference/views/home-tab-views"""
+    view = slack.HomeTabView(list(blocks)).to_dict()
+    problems = _problems(view["blocks"])
+    if (size := len(json.dumps(view, ensure_ascii=False).encode())) > VIEW_BYTES:
+        problems.append(f"{size:,} bytes")
+    if problems:
+        raise ValueError(f"Slack would refuse this home: {', '.join(problems)}")
     return view
 
 

@@ -10,6 +10,7 @@ from bot.listeners import (
     errors,
     forms,
     gaps,
+    home,
     membership,
     mentions,
     messages,
@@ -28,7 +29,8 @@ def register(app: AsyncApp, services: Services) -> None:
     messages.register(app, services)
     commands.register(app, services)
     setups.register(app, services)
-    buttons.register(app, services)
+    home.register(app, services)
+    buttons.register(app, services)  # after the others' buttons: it answers those that nobody knows any more
     forms.register(app, services)
     shortcuts.register(app, services)
     reactions.register(app, services)

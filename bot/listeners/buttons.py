@@ -152,9 +152,9 @@ def _others(app: AsyncApp, services: Services) -> None:
 
     @app.action(Action.MORE)
     async def more(ack: AsyncAck, body: Mapping[str, Any], action: Mapping[str, Any], respond: AsyncRespond) -> None:
-        wanted, page = listing.decode_page(action.get("value", ""))
+        wanted, order, after = listing.decode_more(str(action.get("value", "")))
         async with services.answering() as tx:
-            answer = await verbs.listed(services, tx, await presser(services, tx, body), wanted, page)
+            answer = await verbs.listed(services, tx, await presser(services, tx, body), wanted, order, after)
         await respond(text=answer.text, blocks=answer.blocks, replace_original=True)
         await ack()
 

@@ -13,11 +13,13 @@ import structlog
 from pydantic import ValidationError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncBoltContext, AsyncRespond
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import logs
 from bot.blocks import answers, modals
 from bot.blocks.surface import escape
-from bot.delivery.slack import RateLimited, SlackRefused, Unclear
+from bot.delivery.homes import is_home
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear, call
 from bot.listeners.buttons import tell
 from bot.listeners.requests import RESULT
 from bot.metrics import RequestResult
@@ -37,7 +39,11 @@ UNCLEAR = "The desk lost its database just now. It may not have been done: look 
 
 def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
     async def answer_error(
-        error: Exception, body: Mapping[str, Any], context: AsyncBoltContext, respond: AsyncRespond
+        error: Exception,
+        body: Mapping[str, Any],
+        context: AsyncBoltContext,
+        respond: AsyncRespond,
+        client: AsyncWebClient,
     ) -> BoltResponse:
         context[RESULT] = _result(error)
         if body.get("type") == "event_callback":
@@ -52,7 +58,10 @@ def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
         if "command" in body:
             said = answers.sentence(escape(sentence))
             return _json({"response_type": "ephemeral", "text": said.text, "blocks": said.blocks})
-        await _tell(services, error, sentence, body, respond)
+        if is_home(body):
+            await _tell_at_home(services, sentence, body, client)
+        else:
+            await _tell(services, error, sentence, body, respond)
         return BoltResponse(status=200, body="")
 
     return answer_error
@@ -117,3 +126,12 @@ async def _tell(
             await tell(tx, body, said)
     elif body.get("response_url"):
         await respond(text=said.text, blocks=said.blocks, response_type="ephemeral", replace_original=False)
+
+
+async def _tell_at_home(services: Services, sentence: str, body: Mapping[str, Any], client: AsyncWebClient) -> None:
+    """Over App Home, where there is no room for an answer to one press; in their DM where Slack does not show it."""
+    try:
+        await call(client, "views.open", trigger_id=body["trigger_id"], view=modals.result(escape(sentence)))
+    except SLACK_AWAY:
+        async with services.answering() as tx:
+            await tell(tx, body, answers.sentence(escape(sentence)))

@@ -9,9 +9,9 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.blocks import answers
 from bot.blocks.surface import Message, escape
-from bot.listeners import payloads, verbs
+from bot.listeners import payloads
 from bot.services import Services
-from bot.tickets import reactions
+from bot.tickets import listing, reactions
 from bot.tickets.arrivals import ReactionAdded
 from bot.tickets.errors import Refused
 from storage import notices, tickets
@@ -28,7 +28,7 @@ def register(app: AsyncApp, services: Services) -> None:
             async with services.transaction() as tx:
                 there = await reactions.react(tx, services.desk, reaction)
                 if there is not None:
-                    await _tell(tx, reaction, answers.opened_already(there.number, verbs.link(services, there)))
+                    await _tell(tx, reaction, answers.opened_already(there.number, listing.link(services.desk, there)))
         except Refused as refused:
             async with services.transaction() as tx:
                 # Refused once is refused for good: when it comes again, it may be possible and no longer wanted.

@@ -11,7 +11,9 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
 from bot import logs
+from bot.delivery.homes import Homes
 from bot.metrics import Metrics, RequestResult
+from bot.services import ANSWER_SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -20,14 +22,19 @@ RESULT = "threadesk_result"
 
 
 class CountedApp(AsyncApp):
-    def __init__(self, metrics: Metrics, **options: Any) -> None:
+    """`homes` is told of whatever was done, so that App Home shows it."""
+
+    def __init__(self, metrics: Metrics, homes: Homes, **options: Any) -> None:
         super().__init__(**options)
         self._metrics = metrics
+        self.homes = homes
 
     async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
         with logs.request():
             began = time.perf_counter()
             answer = await super().async_dispatch(req)
+            if answer.status < 400:
+                await self.homes.served(req.body, within=ANSWER_SECONDS - (time.perf_counter() - began))
             seconds = time.perf_counter() - began
             result = _result(req, answer)
             # Whoever is not Slack may call things as they like: that would be a series for every name.

@@ -11,10 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks import answers, modals
 from bot.blocks.ids import Shortcut
 from bot.delivery.slack import call
-from bot.listeners import payloads, verbs
+from bot.listeners import payloads
 from bot.listeners.buttons import presser
 from bot.services import Services
-from bot.tickets import imports, text
+from bot.tickets import imports, listing, text
 from bot.tickets.errors import Refused
 from storage import picked
 
@@ -30,7 +30,7 @@ def register(app: AsyncApp, services: Services) -> None:
         services.asked.set()
         await ack()
         if there is not None:
-            said = answers.opened_already(there.number, verbs.link(services, there))
+            said = answers.opened_already(there.number, listing.link(services.desk, there))
             await respond(text=said.text, blocks=said.blocks, response_type="ephemeral", replace_original=False)
 
     @app.shortcut(Shortcut.ADD_TO_TICKET)

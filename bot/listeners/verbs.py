@@ -9,13 +9,13 @@ from bot.blocks import answers, setups
 from bot.blocks import digest as digest_blocks
 from bot.blocks.surface import Message
 from bot.services import Services
-from bot.tickets import digest, grammar, listing, setup, views, work
+from bot.tickets import digest, grammar, listing, setup, work
 from bot.tickets.arrivals import File
 from bot.tickets.errors import Refused
 from storage import figures, notices
 from storage.engine import Transaction
+from storage.listing import Order, Place
 from storage.people import Person
-from storage.tickets import Ticket
 
 
 async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
@@ -40,10 +40,10 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
         case grammar.List():
             return await listed(services, tx, person, command)
         case grammar.Mine():
-            return await mine(services, tx, person)
+            return await listed(services, tx, person, grammar.List(whose="mine"), "urgency")
         case grammar.Show(number):
             shown = await listing.shown(tx, person, number)
-            return answers.shown(shown, link=link(services, shown.ticket))
+            return answers.shown(shown, link=listing.link(desk, shown.ticket))
         case grammar.Claim(number):
             ticket = await work.claim(tx, person, number)
             return answers.sentence(f"#{ticket.number} is yours.")
@@ -107,34 +107,18 @@ def _people(whom: tuple[grammar.Person, ...]) -> str:
     return ", ".join(f"<@{one.slack_id}>" for one in whom)
 
 
-async def listed(services: Services, tx: Transaction, person: Person, wanted: grammar.List, number: int = 0) -> Message:
-    found = await listing.listed(tx, services.desk, person, wanted, page=number)
-    more = listing.encode_page(wanted, number + 1) if found.more else None
-    return answers.page(rows(services, found), heading=listing.heading(wanted), more=more)
-
-
-async def mine(services: Services, tx: Transaction, person: Person) -> Message:
-    found = await listing.listed(tx, services.desk, person, grammar.List(whose="mine"), urgent_first=True)
-    return answers.page(rows(services, found), heading="Your tickets, most urgent first", more=None)
-
-
-def rows(services: Services, found: listing.Page) -> list[views.Row]:
-    return [
-        views.Row(
-            ticket=ticket,
-            requester=found.names.get(ticket.requester, "somebody") if ticket.requester else "somebody",
-            assignees=[found.names.get(one, "somebody") for one in ticket.assigned_to],
-            link=link(services, ticket),
-        )
-        for ticket in found.tickets
-    ]
-
-
-def link(services: Services, ticket: Ticket) -> str | None:
-    """Where the customer's thread is."""
-    if ticket.channel and ticket.root_ts:
-        return services.desk.link(ticket.channel, ticket.root_ts)
-    return None
+async def listed(
+    services: Services,
+    tx: Transaction,
+    person: Person,
+    wanted: grammar.List,
+    order: Order = "activity",
+    after: Place | None = None,
+) -> Message:
+    found = await listing.listed(tx, services.desk, person, wanted, order=order, after=after)
+    more = listing.encode_more(wanted, order, found.next) if found.next else None
+    heading = listing.heading(wanted) if order == "activity" else "Your tickets, most urgent first"
+    return answers.page(listing.rows(services.desk, found), heading=heading, more=more)
 
 
 def _place(services: Services, place: figures.Place) -> str | None:

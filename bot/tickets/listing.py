@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
-from typing_extensions import TypedDict
 
-from bot.tickets import grammar, work
+from bot.tickets import grammar, views, work
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation, may
-from storage import people, tickets
+from storage import listing, people, tickets
 from storage.engine import Transaction
+from storage.listing import PAGE, Order, Place, Wanted
 from storage.people import Person
-from storage.tickets import Noted, Said, Ticket, Wanted
-
-PAGE = 10
-STATUSES: dict[str | None, tuple[str, ...]] = {
-    None: ("new", "open", "pending"),
-    "all": ("new", "open", "pending", "closed"),
-    "open": ("open",),
-    "new": ("new",),
-    "pending": ("pending",),
-    "closed": ("closed",),
-}
+from storage.tickets import Noted, Priority, Said, Ticket
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of tickets. `names`: of their requesters and assignees, by id in auth.users."""
+    """A page of tickets. `names`: of their requesters and assignees, by id in auth.users. `next`: where more begin."""
 
     tickets: tuple[Ticket, ...]
     names: dict[UUID, str]
-    more: bool
+    next: Place | None
 
 
 async def listed(
@@ -46,27 +37,48 @@ async def listed(
     person: Person,
     wanted: grammar.List,
     *,
-    urgent_first: bool = False,
-    page: int = 0,
+    order: Order = "activity",
+    after: Place | None = None,
 ) -> Page:
     """An agent sees the tickets of their triage channels and their own; a customer sees their own."""
-    assignee = await _assignee(tx, desk, person, wanted)
-    found = await tickets.listed(
+    return await page(
         tx,
         Wanted(
             requested_by=(person.team_id, person.slack_id),
             triage_channels=sorted(person.agent_of),
-            statuses=STATUSES[wanted.status],
-            assignee=assignee,
+            status=wanted.status,
+            assignee=await _assignee(tx, desk, person, wanted),
             unassigned=wanted.whose == "unassigned",
             tag=wanted.tag,
             priority=wanted.priority,
-            urgent_first=urgent_first,
+            order=order,
+            after=after,
         ),
-        limit=PAGE + 1,
-        offset=page * PAGE,
     )
-    return Page(tuple(found[:PAGE]), await names_on(tx, found), len(found) > PAGE)
+
+
+async def page(tx: Transaction, wanted: Wanted) -> Page:
+    found = await listing.listed(tx, wanted)
+    shown = tuple(found[:PAGE])
+    more = listing.place_of(shown[-1], wanted.order) if len(found) > PAGE else None
+    return Page(shown, await names_on(tx, shown), more)
+
+
+def rows(desk: Desk, found: Page) -> list[views.Row]:
+    return [
+        views.Row(
+            ticket=ticket,
+            requester=found.names.get(ticket.requester, "somebody") if ticket.requester else "somebody",
+            assignees=[found.names.get(one, "somebody") for one in ticket.assigned_to],
+            link=link(desk, ticket),
+        )
+        for ticket in found.tickets
+    ]
+
+
+def link(desk: Desk, ticket: Ticket) -> str | None:
+    """Where the customer's thread is."""
+    return desk.link(ticket.channel, ticket.root_ts) if ticket.channel and ticket.root_ts else None
 
 
 async def _assignee(tx: Transaction, desk: Desk, person: Person, wanted: grammar.List) -> UUID | None:
@@ -82,7 +94,7 @@ async def _assignee(tx: Transaction, desk: Desk, person: Person, wanted: grammar
             return None
 
 
-async def names_on(tx: Transaction, found: list[Ticket]) -> dict[UUID, str]:
+async def names_on(tx: Transaction, found: Sequence[Ticket]) -> dict[UUID, str]:
     """The names of the requesters and assignees of tickets."""
     ids = {one for ticket in found for one in (*ticket.assigned_to, ticket.requester) if one is not None}
     known = await people.with_user_ids(tx, ids)
@@ -138,28 +150,50 @@ def heading(wanted: grammar.List) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def encode_page(wanted: grammar.List, page: int) -> str:
-    """A list and its page as the value of the *More* button."""
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def written_place(place: Place) -> str:
+    """A place in a list as the value of a button: microseconds since 1970, number, urgency."""
+    return f"{(place.at - EPOCH) // dt.timedelta(microseconds=1)}.{place.number}.{place.urgency}"
+
+
+def read_place(written: str) -> Place:
+    """ValueError where it is none."""
+    at, number, urgency = (int(part) if part.isascii() and part.isdecimal() else -1 for part in written.split("."))
+    if not (0 <= at < 253_402_300_800_000_000 and 0 < number <= grammar.LARGEST_NUMBER and 0 <= urgency <= 3):
+        raise ValueError("no place in a list")
+    return Place(EPOCH + dt.timedelta(microseconds=at), number, urgency)
+
+
+def encode_more(wanted: grammar.List, order: Order, place: Place) -> str:
+    """A list and where its next page begins, as the value of the *More* button."""
     whose = wanted.whose.slack_id if isinstance(wanted.whose, grammar.Person) else wanted.whose
-    return json.dumps([wanted.status, whose, wanted.tag, wanted.priority, page])
+    return json.dumps([wanted.status, whose, wanted.tag, wanted.priority, order, written_place(place)])
 
 
-def decode_page(value: str) -> tuple[grammar.List, int]:
-    """Reads `encode_page` back; whatever else the value holds is refused."""
+def decode_more(value: str) -> tuple[grammar.List, Order, Place]:
+    """Reads `encode_more` back; whatever else the value holds is refused."""
     try:
-        status, whose, tag, priority, page = json.loads(value)
-        chosen = _PAGE.validate_python({"status": status, "tag": tag, "priority": priority, "page": page})
-    except (ValueError, TypeError):
+        status, whose, tag, priority, order, place = MORE.validate_json(value)
+        after = read_place(place)
+    except ValueError:
         raise Refused("This list cannot go on. Ask for it again: `/ticket list`") from None
-    person = None if whose in (None, "mine", "unassigned") else grammar.Person(str(whose))
-    return grammar.List(chosen["status"], person or whose, chosen["tag"], chosen["priority"]), chosen["page"]
+    match whose:
+        case None | "mine" | "unassigned":
+            return grammar.List(status, whose, tag, priority), order, after
+        case slack_id:
+            return grammar.List(status, grammar.Person(slack_id), tag, priority), order, after
 
 
-class _Chosen(TypedDict):
-    status: Literal["open", "new", "pending", "closed", "all"] | None
-    tag: str | None
-    priority: Literal["low", "medium", "high"] | None
-    page: Annotated[int, Field(ge=0, le=100_000)]
-
-
-_PAGE = TypeAdapter(_Chosen)
+Tag = Annotated[str, Field(min_length=1, max_length=grammar.TAG_LENGTH)]
+SlackId = Annotated[str, Field(pattern="^[UW][A-Z0-9]{1,30}$")]
+More: TypeAlias = tuple[
+    grammar.Status | None,
+    Literal["mine", "unassigned"] | SlackId | None,
+    Tag | None,
+    Priority | None,
+    Literal["activity", "urgency"],
+    str,
+]
+MORE: TypeAdapter[More] = TypeAdapter(More)

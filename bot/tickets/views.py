@@ -1,6 +1,7 @@
 """What is rendered, made from the rows by `bot.delivery` and the operations.
 
-The types for customers (`Status`, `Root`, `Question`, `Mirror`, `Row`) have no field that could hold a note.
+The types for customers (`Status`, `Root`, `Question`, `Mirror`, `Row`, `CustomerHome`) have no field that could hold
+a note.
 Names are plain text as people typed them: `bot.blocks` escapes. Mentions are Slack ids.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from storage.homes import Home
 from storage.tickets import Priority, Ticket
 from storage.tickets import Status as TicketStatus
 
@@ -234,3 +236,47 @@ class Recovered:
         return Recovered(
             self.channel, self.messages + other.messages, self.edits + other.edits, self.deletions + other.deletions
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTicket:
+    """A ticket as the one who asked for it finds it in App Home. `assignees`: names. `link`: to its thread."""
+
+    number: int
+    title: str
+    status: TicketStatus
+    assignees: Sequence[str]
+    last_activity_at: dt.datetime
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerHome:
+    """App Home of whoever is no agent. `page`: from 1. `next`: the value of the button for the next page, if any."""
+
+    tickets: Sequence[OwnTicket]
+    page: int
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskRow:
+    """A line of an agent's App Home. `mine`: the agent has it; `own`: and this one they have asked for themselves."""
+
+    row: Row
+    mine: bool
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHome:
+    """App Home of an agent. `channels`: (id, name) of their triage channels; `asked`: the newest of their own requests,
+    `more_asked`: and there are more. `page` and `next` as in CustomerHome."""
+
+    chosen: Home
+    channels: Sequence[tuple[str, str]]
+    rows: Sequence[DeskRow]
+    page: int
+    next: str | None
+    asked: Sequence[OwnTicket]
+    more_asked: bool

@@ -21,7 +21,7 @@ from typing import Any
 
 from bot.sandbox import Channel, Person, Sandbox
 from storage.embedded import EmbeddedPostgres
-from tests.bench import claims, operations
+from tests.bench import claims, lists, operations
 from tests.bench.load import Load, Outcome
 from tests.bench.processes import answered, asked, free_port, process, resident_mb
 
@@ -242,5 +242,7 @@ _HEAD = "   at a time  who         requests/s     p50 ms     p99 ms"
 
 if __name__ == "__main__":
     found = asyncio.run(measured())
-    Path("bench.json").write_text(json.dumps(found, indent=2) + "\n")
-    sys.stdout.write(_table(found))
+    in_lists = asyncio.run(lists.measured())
+    Path("bench.json").write_text(json.dumps(found | {"lists_ms": lists.medians(in_lists)}, indent=2) + "\n")
+    sys.stdout.write(_table(found) + "\n" + "\n".join(lists.table(in_lists)) + "\n")
+    sys.exit(1 if lists.broken(in_lists) else 0)

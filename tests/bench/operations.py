@@ -68,11 +68,11 @@ async def round_trips(url: str, place: Place) -> dict[str, float]:
 async def _take_in(database: Database, message: MessageArrived) -> float:
     began = time.perf_counter()
     async with database.transaction(dt.datetime.now(dt.UTC)) as tx:
-        await conversation.take_in(tx, _desk(message.team), message)
+        await conversation.take_in(tx, desk_of(message.team), message)
     return (time.perf_counter() - began) * 1000
 
 
-def _desk(team: str) -> Desk:
+def desk_of(team: str) -> Desk:
     return Desk(
         team_id=team,
         team_url="https://acme.slack.com/",

@@ -8,12 +8,14 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from bot.blocks import answers, card, customer, mirror, setups
+from bot.blocks import answers, card, customer, home, mirror, setups
 from bot.blocks.surface import Message
 from bot.tickets import views
 from bot.tickets.listing import Shown, ShownToAgent
 from bot.tickets.setup import Present, Wanted
 from storage.channels import Channel
+from storage.homes import Home
+from storage.listing import PAGE
 from storage.tickets import Noted, Said, Ticket
 
 AT = dt.datetime(2026, 11, 22, 14, 5, tzinfo=dt.UTC)
@@ -118,6 +120,41 @@ def a_row(**changes: Any) -> views.Row:
     return views.Row(a_ticket(**changes), "Ada Lovelace", ("Grace Hopper",), THREAD)
 
 
+def an_own_ticket(**changes: Any) -> views.OwnTicket:
+    values: dict[str, Any] = {
+        "number": 42,
+        "title": "The CSV export fails",
+        "status": "open",
+        "assignees": ("Grace Hopper",),
+        "last_activity_at": AT,
+        "link": THREAD,
+    }
+    return views.OwnTicket(**values | changes)
+
+
+def a_customers_home(**changes: Any) -> views.CustomerHome:
+    values: dict[str, Any] = {"tickets": (an_own_ticket(), an_own_ticket(number=41, status="closed")), "page": 2}
+    return views.CustomerHome(**values | {"next": "1795356300000000.41.2"} | changes)
+
+
+def an_agents_home(**changes: Any) -> views.AgentHome:
+    rows = (
+        views.DeskRow(a_row(), mine=True, own=False),
+        views.DeskRow(a_row(number=43, status="new", assigned_to=(), waiting_since=AT), mine=False, own=False),
+        views.DeskRow(a_row(number=44), mine=False, own=True),
+    )
+    values: dict[str, Any] = {
+        "chosen": Home(list="all", priority="high", tag="billing"),
+        "channels": (("C2", "triage"), ("C3", "triage-eu")),
+        "rows": rows,
+        "page": 2,
+        "next": "1795356300000000.44.2",
+        "asked": (an_own_ticket(number=44),),
+        "more_asked": True,
+    }
+    return views.AgentHome(**values | changes)
+
+
 # What people and other programs may have written, with the parts that harm most often than chance would have them.
 _HARM = [
     "<!channel>",
@@ -200,6 +237,7 @@ tickets = st.builds(
     created_at=moments,
     closed_at=st.none() | moments,
     last_activity_at=moments,
+    waiting_since=st.none() | moments,
 )
 words = (
     st.sampled_from(["customer", "agent", "other"]),
@@ -270,6 +308,37 @@ presents = st.builds(
     ),
 )
 
+own_tickets = st.builds(
+    lambda one, many: [one] * many,
+    st.builds(views.OwnTicket, numbers, anything, statuses, several, moments, links),
+    st.integers(0, PAGE),
+)
+places = st.none() | st.builds("{}.{}.{}".format, st.integers(0, 2**57), numbers, st.integers(0, 3))
+customers_homes = st.builds(views.CustomerHome, own_tickets, st.integers(1, 1_001), places)
+agents_homes = st.builds(
+    views.AgentHome,
+    chosen=st.builds(
+        Home,
+        list=st.sampled_from(["mine", "unassigned", "waiting", "all", "asked"]),
+        status=st.none() | statuses,
+        priority=st.none() | priorities,
+        tag=st.none() | st.text(min_size=1, max_size=50),
+        triage_channel=st.none() | st.just("C1") | st.just("C0GONE"),
+    ),
+    channels=st.integers(0, 150).map(lambda many: [(f"C{at}", "x" * 80) for at in range(many)]),
+    rows=st.builds(
+        lambda one, many: [one] * many,
+        st.builds(views.DeskRow, st.builds(views.Row, tickets, anything, several, links), st.booleans(), st.booleans()),
+        st.integers(0, PAGE),
+    ),
+    page=st.integers(1, 1_001),
+    next=places,
+    asked=own_tickets,
+    more_asked=st.booleans(),
+)
+rendered_homes: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    customers_homes.map(home.customer), agents_homes.map(home.agent)
+)
 rendered: st.SearchStrategy[Message] = st.one_of(
     cards.map(card.card),
     st.builds(views.Status, numbers, statuses, several, st.booleans()).map(customer.status),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import slackblocks as slack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from tests.blocks.samples import (
     numbers,
     presents,
     rendered,
+    rendered_homes,
     slack_ids,
     tickets,
 )
@@ -76,6 +78,26 @@ def test_no_channel_is_ever_alerted(message: Message) -> None:
 @given(views_of_modals)
 def test_slack_takes_every_modal(view: dict[str, Any]) -> None:
     assert view_refusals(view, "modal") == []
+
+
+@BROAD
+@given(rendered_homes)
+def test_slack_takes_every_home_and_nothing_in_it_alerts_or_is_forged(view: dict[str, Any]) -> None:
+    assert view_refusals(view, "home") == []
+    assert len(json.dumps(view).encode()) <= 250_000
+    said = json.dumps(view, ensure_ascii=False)
+    assert not any(f"<!{group}" in said for group in ("channel", "here", "everyone", "subteam"))
+    assert "<https://evil.test|ok>" not in said
+
+
+def test_a_home_over_slacks_limits_is_never_built() -> None:
+    for blocks in (
+        [slack.DividerBlock(str(at)) for at in range(101)],
+        [slack.DividerBlock("a"), slack.DividerBlock("a")],
+        [slack.SectionBlock(fields=["x" * 2_000] * 10, block_id=str(at)) for at in range(20)],
+    ):
+        with pytest.raises((ValueError, slack.errors.InvalidUsageError)):
+            surface.home(blocks)
 
 
 @given(st.booleans())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks import answers, card, customer, mirror, modals
+from bot.blocks import answers, card, customer, home, mirror, modals
 from bot.blocks.ids import Action
 from bot.blocks.surface import Message
 from bot.tickets import views
@@ -17,12 +17,14 @@ from tests.blocks.samples import (
     NAMES,
     THREAD,
     a_card,
+    a_customers_home,
     a_held_reply,
     a_message,
     a_mirror,
     a_note,
     a_row,
     a_ticket,
+    an_agents_home,
     an_email_claim,
 )
 
@@ -73,6 +75,19 @@ MODALS: dict[str, dict[str, Any]] = {
     "email": modals.email(42),
     "result": modals.result("Ticket #42 is closed."),
 }
+
+
+HOMES: dict[str, dict[str, Any]] = {
+    "a customer's": home.customer(a_customers_home()),
+    "a customer's, empty": home.customer(a_customers_home(tickets=(), next=None)),
+    "an agent's": home.agent(an_agents_home()),
+    "an agent's, empty": home.agent(an_agents_home(rows=(), asked=(), more_asked=False, next=None)),
+}
+
+
+@pytest.mark.parametrize("look", HOMES)
+def test_home(look: str, snapshot: SnapshotAssertion) -> None:
+    assert HOMES[look] == snapshot
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -214,7 +214,18 @@ async def test_a_button_that_no_longer_exists_is_answered(office: Office) -> Non
 
 async def test_more_with_a_forged_page_is_refused(office: Office) -> None:
     await opened(office, office.world.ada)
-    for value in ("", "[]", '["open", null, null, null, -1]', '["open", {"a": 1}, 7, null, 0]', "[" * 100_000):
+    place = "1795356300000000.1.1"
+    for value in (
+        *("", "[]", "null", "{}", "[" * 100_000, '["open", null, null, null, 0]'),
+        f'["gone", null, null, null, "activity", "{place}"]',
+        f'["open", {{"a": 1}}, null, null, "activity", "{place}"]',
+        f'["open", "x\' or true", null, null, "activity", "{place}"]',
+        f'["open", null, 7, null, "activity", "{place}"]',
+        f'["open", null, null, null, "title", "{place}"]',
+        f'["open", null, null, null, "activity", "{place}.1"]',
+        '["open", null, null, null, "activity", "-1.1.1"]',
+        f'["open", null, null, null, "activity", "{"9" * 5_000}.1.1"]',
+    ):
         status, _ = await forged(office, pressed(office, office.world.grace, "more", value, office.card()))
         await office.at_rest()
         assert (status, told(office, office.world.grace)[-1]) == (

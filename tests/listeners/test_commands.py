@@ -100,6 +100,21 @@ async def test_mine_lists_an_agents_tickets_most_urgent_first(office: Office) ->
     assert numbers(await ask(office, office.world.grace, "mine")) == [1, 2]
 
 
+async def test_mine_goes_on_where_it_ended_though_tickets_have_moved_meanwhile(office: Office) -> None:
+    world = office.world
+    await opened(office, world.ada, *(f"Question {n}" for n in range(1, 13)))
+    for number in range(1, 13):
+        await ask(office, world.grace, f"claim {number}")
+    await ask(office, world.grace, "priority 1 high")
+    first = await ask(office, world.grace, "mine")
+    assert numbers(first) == [1, *range(12, 3, -1)]
+    page = office.sandbox.find(world.help, first.splitlines()[1][:30], world.grace)
+    await ask(office, world.grace, "title 5 Another question")
+    assert (await world.grace.click(page, action_id="more")).ok
+    assert numbers(page.text) == [3, 2]
+    assert page.text.startswith("Your tickets, most urgent first")
+
+
 async def test_show_tells_an_agent_everything_and_a_requester_all_but_the_notes(office: Office) -> None:
     await opened(office, office.world.ben, "My laptop is slow")
     await ask(office, office.world.grace, "note 1 He says so every week")

@@ -8,6 +8,7 @@ not matter here, only what it does and whom it tells.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -28,6 +29,7 @@ from bot.tickets.grammar import VERBS, List
 from bot.tickets.permissions import Operation
 from storage import channels, people, tickets
 from storage.engine import Database
+from storage.listing import Place
 from storage.people import Kind, Profile
 from tests.conftest import open_world, other_program, own_database
 
@@ -53,6 +55,8 @@ DIGEST          | no        | yes        | yes   | yes       | no        | no   
 #: Whoever else could write in the private channel would have joined it just now, and what they write there is a note.
 IN_TRIAGE = {"agent", "own ticket", "guest", "bot"}
 CUSTOMER_THREAD, TRIAGE_THREAD = "@desk in the customer thread", "@desk in the triage thread"
+#: Where the first page of every list begins.
+BEFORE_ALL = Place(dt.datetime(2100, 1, 1, tzinfo=dt.UTC), 1)
 TITLE, SECRET, MORE = "The export fails", "an internal matter", "Another title"
 
 
@@ -408,7 +412,7 @@ WAYS = [
         Operation.READ,
         "button",
         Action.MORE,
-        button(Action.MORE, listing.encode_page(List(), 0).replace("{", "{{")),
+        button(Action.MORE, listing.encode_more(List(), "activity", BEFORE_ALL).replace("{", "{{")),
         "answer",
         "|#{n} ",
     ),

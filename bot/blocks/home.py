@@ -1,0 +1,183 @@
+"""App Home: a person's own tickets and, for agents, what there is to do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import slackblocks as slack
+
+from bot.blocks.ids import Action
+from bot.blocks.parts import (
+    PRIORITY,
+    STATUS,
+    actions,
+    button,
+    context,
+    facts,
+    header,
+    name_of,
+    on_it,
+    plain,
+    section,
+    tags_of,
+    title_of,
+)
+from bot.blocks.surface import clip, date, escape, home
+from bot.blocks.surface import link as linked
+from bot.tickets.grammar import TAG_LENGTH
+from bot.tickets.views import AgentHome, CustomerHome, DeskRow, OwnTicket
+from storage.homes import Home, List
+from storage.tickets import Ticket
+
+LISTS: Mapping[List, str] = {
+    "mine": "My tickets",
+    "unassigned": "Unassigned",
+    "waiting": "Waiting longest",
+    "all": "All tickets",
+    "asked": "What I asked for",
+}
+EMPTY: Mapping[List, str] = {
+    "mine": "You have no open tickets. Choose *Unassigned* above to find one that needs somebody.",
+    "unassigned": "Every open ticket has somebody on it.",
+    "waiting": "No customer is waiting for an answer.",
+    "all": "There are no open tickets in your triage channels.",
+    "asked": "You have asked for nothing that is still open.",
+}
+NOTHING_CHOSEN = "No ticket matches what is chosen above. *Clear* lists all of them again."
+NO_TICKETS = "You have no tickets yet. Write in a support channel, or press *New ticket*."
+LEFT_BEHIND = "There are no tickets on this page any more. Go *Back*."
+#: What a menu's option for everything sends.
+ANY = "any"
+#: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
+OPTIONS = 100
+
+
+def customer(view: CustomerHome) -> dict[str, Any]:
+    blocks: list[slack.Block] = [header("heading", "Your tickets"), actions("act", _new_ticket(), _refresh())]
+    blocks += [section(f"asked:{at}", _own(one)) for at, one in enumerate(view.tickets, 1)]
+    if not view.tickets:
+        blocks.append(section("empty", LEFT_BEHIND if view.page > 1 else NO_TICKETS))
+    return home([*blocks, *_paging(view.page, view.next)])
+
+
+def agent(view: AgentHome) -> dict[str, Any]:
+    chosen = view.chosen
+    blocks: list[slack.Block] = [header("heading", LISTS[chosen.list]), *_menus(view)]
+    for at, one in enumerate(view.rows, 1):
+        blocks += _row(at, one)
+    if not view.rows:
+        filtered = NOTHING_CHOSEN if _is_filtered(chosen) else EMPTY[chosen.list]
+        blocks.append(section("empty", LEFT_BEHIND if view.page > 1 else filtered))
+    return home([*blocks, *_paging(view.page, view.next), *_asked(view)])
+
+
+def _menus(view: AgentHome) -> list[slack.Block]:
+    chosen = view.chosen
+    # Slack keeps what was chosen in a block as long as the block keeps its id, whatever the desk says is chosen:
+    # https://docs.slack.dev/reference/methods/views.update
+    at = hashlib.sha256(repr((chosen.list, *_filters(chosen))).encode()).hexdigest()[:16]
+    channels = [(channel, f"#{name}") for channel, name in view.channels]
+    menus = [
+        _menu(Action.HOME_LIST, "Which tickets", [*LISTS.items()], chosen.list),
+        _menu(Action.HOME_STATUS, "Status", [(ANY, "Not closed"), *STATUS.items()], chosen.status),
+        _menu(Action.HOME_PRIORITY, "Priority", [(ANY, "Any priority"), *PRIORITY.items()], chosen.priority),
+    ]
+    if len(channels) > 1:
+        everywhere = [(ANY, "All triage channels"), *channels]
+        menus.append(_menu(Action.HOME_CHANNEL, "Triage channel", everywhere, chosen.triage_channel))
+    tag = slack.PlainTextInput(Action.HOME_TAG.value, chosen.tag, max_length=TAG_LENGTH)
+    clear = [button("Clear", Action.HOME_CLEAR, "clear", spoken="List all again")] if _is_filtered(chosen) else []
+    return [
+        slack.ActionsBlock([*menus], block_id=f"menus:{at}"),
+        slack.InputBlock("Tag (press Enter)", tag, dispatch_action=True, block_id=f"tag:{at}", optional=True),
+        actions("act", _new_ticket(), _refresh(), *clear),
+        slack.DividerBlock("rows"),
+    ]
+
+
+def _filters(chosen: Home) -> tuple[str | None, ...]:
+    return chosen.status, chosen.priority, chosen.tag, chosen.triage_channel
+
+
+def _is_filtered(chosen: Home) -> bool:
+    return any(_filters(chosen))
+
+
+def _menu(action: Action, label: str, options: Sequence[tuple[str, str]], chosen: str | None) -> slack.StaticSelectMenu:
+    """`options`: (value, label) each, the first of which is for nothing chosen."""
+    offered = {value: slack.Option(plain(clip(text, 75)), value) for value, text in options[:OPTIONS]}
+    return slack.StaticSelectMenu(
+        action.value,
+        options=list(offered.values()),
+        initial_option=offered.get(chosen or "", offered[options[0][0]]),
+        placeholder=label,
+    )
+
+
+def _new_ticket() -> slack.Button:
+    return button("New ticket", Action.NEW_TICKET, "new", style="primary")
+
+
+def _refresh() -> slack.Button:
+    return button("Refresh", Action.HOME_REFRESH, "refresh")
+
+
+def _row(at: int, one: DeskRow) -> list[slack.Block]:
+    ticket = one.row.ticket
+    waiting = f"waiting since {date(ticket.waiting_since)}" if ticket.waiting_since and _is_waiting(ticket) else None
+    people = facts([f"from {name_of(one.row.requester)}", on_it(one.row.assignees, most=3) or "unassigned"])
+    state = facts([STATUS[ticket.status], PRIORITY[ticket.priority], waiting or date(ticket.last_activity_at)])
+    said = [_title(ticket.number, ticket.title, one.row.link), state, facts([people, clip(tags_of(ticket.tags), 300)])]
+    row = section(f"row:{at}", "\n".join(said))
+    if one.own:
+        return [row, context(f"own:{at}", "You asked for this one yourself: other agents work on it.")]
+    return [row, actions(f"actions:{at}", *_offered(one))]
+
+
+def _is_waiting(ticket: Ticket) -> bool:
+    return ticket.status in {"new", "open"}
+
+
+def _offered(one: DeskRow) -> list[slack.Button]:
+    """What can be done, what is likely first."""
+    ticket = one.row.ticket
+    closed = ticket.status == "closed"
+    by_slack = ticket.channel is not None
+    offered = [
+        ("Reopen", Action.REOPEN) if closed else None,
+        ("Claim", Action.CLAIM) if not closed and not one.mine else None,
+        ("Reply", Action.REPLY) if by_slack else None,
+        ("Note", Action.NOTE),
+        None if closed else ("Close", Action.CLOSE),
+        ("Edit", Action.EDIT),
+    ]
+    number = str(ticket.number)
+    buttons = [button(*each, number, spoken=f"{each[0]}: ticket #{number}") for each in offered if each]
+    opens = f"Open the thread of ticket #{number}"
+    thread = [button("Thread", Action.OPEN_TICKET, number, url=one.row.link, spoken=opens)] if one.row.link else []
+    return buttons + thread
+
+
+def _asked(view: AgentHome) -> list[slack.Block]:
+    if not view.asked:
+        return []
+    more = [context("more_asked", f"Choose *{LISTS['asked']}* above to see all of them.")] if view.more_asked else []
+    asked = [section(f"asked:{at}", _own(one)) for at, one in enumerate(view.asked, 1)]
+    return [slack.DividerBlock("asked"), header("asked_heading", LISTS["asked"]), *asked, *more]
+
+
+def _own(one: OwnTicket) -> str:
+    who = None if one.status == "closed" else on_it(one.assignees, most=3) or "nobody is on it yet"
+    return f"{_title(one.number, one.title, one.link)}\n{facts([STATUS[one.status], who, date(one.last_activity_at)])}"
+
+
+def _title(number: int, title: str, url: str | None) -> str:
+    return linked(url, f"*#{number}  {clip(escape(title_of(title)), 300)}*")
+
+
+def _paging(page: int, following: str | None) -> Sequence[slack.Block]:
+    buttons = [button("Back", Action.HOME_BACK, "back", spoken="Previous page")] if page > 1 else []
+    buttons += [button("Next", Action.HOME_NEXT, following, spoken="Next page")] if following else []
+    return [context("page", f"Page {page:,}"), actions("pages", *buttons)] if buttons else []
