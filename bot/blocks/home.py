@@ -24,7 +24,7 @@ from bot.blocks.parts import (
     tags_of,
     title_of,
 )
-from bot.blocks.surface import clip, date, escape, home
+from bot.blocks.surface import address, clip, date, escape, home
 from bot.blocks.surface import link as linked
 from bot.tickets.grammar import TAG_LENGTH
 from bot.tickets.views import AgentHome, CustomerHome, DeskRow, OwnTicket
@@ -156,7 +156,8 @@ def _offered(one: DeskRow) -> list[slack.Button]:
     number = str(ticket.number)
     buttons = [button(*each, number, spoken=f"{each[0]}: ticket #{number}") for each in offered if each]
     opens = f"Open the thread of ticket #{number}"
-    thread = [button("Thread", Action.OPEN_TICKET, number, url=one.row.link, spoken=opens)] if one.row.link else []
+    link = address(one.row.link)
+    thread = [button("Thread", Action.OPEN_TICKET, number, url=link, spoken=opens)] if link else []
     return buttons + thread
 
 

@@ -74,8 +74,7 @@ def message(
     """`text` is mrkdwn, like the blocks', and is cut where it is too long; `username` is plain text."""
     rendered = slack.MessageResponse(blocks=list(blocks)).to_dict().get("blocks", [])
     name = clip(one_line(username or ""), 80) or None
-    picture = icon_url if icon_url and _is_link(icon_url, ADDRESS) else None
-    return Message(clip(quiet(text).strip(), TEXT), rendered, name, picture)
+    return Message(clip(quiet(text).strip(), TEXT), rendered, name, address(icon_url))
 
 
 def modal(
@@ -144,6 +143,11 @@ def link(url: str | None, label: str, *, longest: int = LINK) -> str:
     if not url or not _is_link(url, longest):
         return label
     return f"<{escape(url)}|{label.replace('|', '¦')}>"
+
+
+def address(url: str | None) -> str | None:
+    """What a button opens, or a picture is; None where it is no address of a page."""
+    return url if url and _is_link(url, ADDRESS) else None
 
 
 def words(mrkdwn: str, *, limit: int = WORDS, block_id: str = "words") -> list[slack.SectionBlock]:

@@ -406,6 +406,7 @@ EXAMPLES: dict[str, Command] = {
     "reopen": Reopen(42),
     "spam": Spam(42),
     "digest": Digest("week"),
+    "setup": Setup(),
     "help": Help(),
 }
 
