@@ -5,11 +5,13 @@ Every change of a row is written into the ledger of the settings by a trigger: `
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, LiteralString
 
 from storage.engine import Transaction
+from storage.reactions import Reactions
 from storage.tickets import Priority, Side
 
 #: `none`: an agent has said to leave the channel alone.
@@ -25,7 +27,7 @@ class Channel:
     """`suspended`: why a triage channel is not served. `private`, `shared`: as Slack said last, None: not asked.
 
     What new tickets of a support channel are given: `priority`, `tags` and one of `assignees`, who are Slack ids of
-    the desk's own workspace, in turn.
+    the desk's own workspace, in turn. `reactions`: what agents do by an emoji there.
     """
 
     id: str
@@ -39,16 +41,19 @@ class Channel:
     priority: Priority = "medium"
     tags: tuple[str, ...] = ()
     assignees: tuple[str, ...] = ()
+    reactions: Reactions = Reactions()
 
 
 CHANNEL: LiteralString = """
-  c.id, c.name, c.role, c.mode, c.triage_channel, c.suspended, c.private, c.shared, c.priority, c.tags, c.assignees
+  c.id, c.name, c.role, c.mode, c.triage_channel, c.suspended, c.private, c.shared, c.priority, c.tags, c.assignees,
+  c.reactions
 """
 
 
 def _channel(row: Any) -> Channel:
     values = dict(row)
-    return Channel(**values | {"tags": tuple(values["tags"]), "assignees": tuple(values["assignees"])})
+    read = {"tags": tuple(row.tags), "assignees": tuple(row.assignees), "reactions": Reactions(**row.reactions)}
+    return Channel(**values | read)
 
 
 async def find(tx: Transaction, channel: str, *, lock: bool = False) -> Channel | None:
@@ -126,17 +131,21 @@ async def save(tx: Transaction, channel: Channel) -> None:
     await tx.run(
         """
         insert into threadesk.channels as c (id, name, role, mode, triage_channel, suspended, private, shared,
-          priority, tags, assignees, chosen_at)
+          priority, tags, assignees, reactions, chosen_at)
         values (:id, :name, :role, :mode, :triage_channel, :suspended, :private, :shared, :priority,
-          cast(:tags as text[]), cast(:assignees as text[]), :now)
+          cast(:tags as text[]), cast(:assignees as text[]), cast(:reactions as jsonb), :now)
         on conflict (id) do update set name = excluded.name, role = excluded.role, mode = excluded.mode,
           triage_channel = excluded.triage_channel, suspended = excluded.suspended, private = excluded.private,
           shared = excluded.shared, priority = excluded.priority, tags = excluded.tags,
-          assignees = excluded.assignees,
+          assignees = excluded.assignees, reactions = excluded.reactions,
           chosen_at = case when excluded.role in (c.role, 'none') then c.chosen_at else excluded.chosen_at end
         """,
         **{name: getattr(channel, name) for name in Channel.__slots__}
-        | {"tags": list(channel.tags), "assignees": list(channel.assignees)},
+        | {
+            "tags": list(channel.tags),
+            "assignees": list(channel.assignees),
+            "reactions": json.dumps(asdict(channel.reactions)),
+        },
         now=tx.now,
     )
 

@@ -10,7 +10,8 @@ from storage.engine import Transaction
 #: Where a transaction that is under way may still write the former id, in the order in which most of them write.
 #: Whoever has begun is waited for; what comes later finds the new id, or is given it by the trigger `follow_channel`.
 WRITTEN: LiteralString = """
-  threadesk.threads, threadesk.messages, threadesk.desk_tickets, threadesk.to_show, threadesk.early, threadesk.notices
+  threadesk.threads, threadesk.messages, threadesk.desk_tickets, threadesk.to_show, threadesk.early, threadesk.notices,
+  threadesk.openings
 """
 
 #: What is under the new id already came from there: where both know of one message, it is the same.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from storage.engine import Transaction
@@ -36,11 +35,3 @@ async def of_channel(tx: Transaction, channel: str | None) -> Reactions:
     found = await tx.run("select reactions from threadesk.channels where id = :id and role = 'support'", id=channel)
     chosen = found.scalar_one_or_none()
     return Reactions(**chosen) if chosen else Reactions()
-
-
-async def choose(tx: Transaction, channel: str, reactions: Reactions) -> None:
-    await tx.run(
-        "update threadesk.channels set reactions = cast(:reactions as jsonb) where id = :id",
-        id=channel,
-        reactions=json.dumps(asdict(reactions)),
-    )

@@ -82,3 +82,6 @@ class Field(StrEnum):
     ROLE = "role"
     MODE = "mode"
     TRIAGE_CHANNEL = "triage_channel"
+    REACTION_OPEN = "reaction_open"
+    REACTION_CLAIM = "reaction_claim"
+    REACTION_CLOSE = "reaction_close"

@@ -28,7 +28,7 @@ ROLES: Mapping[Role, str] = {
 }
 MODES: Mapping[Mode, str] = {
     "every_message": "Every message by a customer",
-    "on_request": "Only a mention of the desk, or a command",
+    "on_request": "Only a mention of the desk, a shortcut, a reaction or a command",
 }
 
 
@@ -189,8 +189,16 @@ def set_up(present: Present) -> dict[str, Any]:
         ),
         _priority(now.priority, label="Priority of new tickets"),
         _input(Field.TAGS, "Tags of new tickets", tags, hint="Parted by commas.", optional=True),
+        _reaction(Field.REACTION_OPEN, "Which reaction of an agent opens a ticket?", now.reactions.open),
+        _reaction(Field.REACTION_CLAIM, "Which one claims it?", now.reactions.claim),
+        _reaction(Field.REACTION_CLOSE, "Which one closes it?", now.reactions.close),
     ]
     return _form("Set up this channel", "Save", Callback.SET_UP, blocks, channel=present.channel)
+
+
+def _reaction(field: Field, label: str, name: str | None) -> slack.InputBlock:
+    typed = _line(field, f":{name}:" if name else "")
+    return _input(field, label, typed, hint="One emoji by its name, such as :eyes:. Empty: none does.", optional=True)
 
 
 def _triage_to_choose(present: Present) -> list[slack.Block]:

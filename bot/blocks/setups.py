@@ -53,7 +53,8 @@ def done(channel: Channel) -> Message:
     here = f"<#{channel.id}>"
     match channel.role:
         case "support":
-            opens = "every message of a customer" if channel.mode == "every_message" else "a mention or a command"
+            asked = "a mention, a shortcut, a reaction or a command"
+            opens = "every message of a customer" if channel.mode == "every_message" else asked
             return sentence(f"{here} is a support channel: {opens} opens a ticket there.")
         case "triage":
             return sentence(f"{here} is a triage channel: in a moment the desk knows who is in it, and says so there.")
@@ -71,9 +72,15 @@ def told(channel: Channel, by: str) -> Message:
             PRIORITY[channel.priority],
             tags_of(channel.tags),
             f"in turn to {some([mention(one) for one in channel.assignees])}" if channel.assignees else None,
+            *(f":{escape(name)}: {does}" for name, does in _by_reaction(channel) if name),
         ]
     )
     return sentence(f"{mention(by)} has set up <#{channel.id}> as a support channel: {settings}")
+
+
+def _by_reaction(channel: Channel) -> list[tuple[str | None, str]]:
+    chosen = channel.reactions
+    return [(chosen.open, "opens"), (chosen.claim, "claims"), (chosen.close, "closes")]
 
 
 def is_triage() -> Message:

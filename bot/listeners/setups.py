@@ -53,7 +53,7 @@ def register(app: AsyncApp, services: Services) -> None:
         async with services.answering() as tx:
             person = await presser(services, tx, body)
             if await tickets.act_once(tx, key := f"view:{view['id']}"):
-                chosen = await setup.change(tx, services.desk, person, found, setup.Wanted(**dict(filled)))
+                chosen = await setup.change(tx, services.desk, person, found, filled.wanted)
                 await _tell(tx, chosen, person.slack_id, key)
                 answer = {"response_action": "update", "view": modals.result(setups.done(chosen).text)}
         await ack(**answer)

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from bot.tickets.grammar import LARGEST_NUMBER, TAG_LENGTH
+from bot.tickets.setup import Wanted
 from bot.tickets.text import clean
 from storage.channels import Mode, Role
 from storage.reactions import Reactions
@@ -174,7 +175,28 @@ class EditForm(_Form):
     assignees: tuple[str, ...] = ()
 
 
-class SetUpForm(_Form):
+class ReactionsForm(_Form):
+    """The emoji of a support channel's reactions, typed with or without colons; an emptied one stands for none."""
+
+    model_config = ConfigDict(frozen=True, validate_default=True)
+
+    reaction_open: Emoji = Reactions().open
+    reaction_claim: Emoji = Reactions().claim
+    reaction_close: Emoji = Reactions().close
+
+    @field_validator("reaction_claim", "reaction_close")
+    @classmethod
+    def _differ(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None and name in info.data.values():
+            raise _wrong(f":{name}: does something else here already.")
+        return name
+
+    @property
+    def reactions(self) -> Reactions:
+        return Reactions(open=self.reaction_open, claim=self.reaction_claim, close=self.reaction_close)
+
+
+class SetUpForm(ReactionsForm):
     """How a channel is set up. `triage_channel` is a channel's id, `assignees` are Slack ids."""
 
     role: Role
@@ -183,6 +205,12 @@ class SetUpForm(_Form):
     assignees: Annotated[tuple[str, ...], _at_most_people] = ()
     priority: Priority = "medium"
     tags: Annotated[Tags, _emptied] = ()
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(
+            self.role, self.mode, self.triage_channel, self.assignees, self.priority, self.tags, self.reactions
+        )
 
 
 class RatingForm(_Form):
@@ -197,25 +225,6 @@ class AddForm(_Form):
     """Which ticket a message is added to."""
 
     number: Number
-
-
-class ReactionsForm(_Form):
-    """The emoji of a support channel's reactions, typed with or without colons; an empty one stands for none."""
-
-    reaction_open: Emoji = None
-    reaction_claim: Emoji = None
-    reaction_close: Emoji = None
-
-    @field_validator("reaction_claim", "reaction_close")
-    @classmethod
-    def _differ(cls, name: str | None, info: ValidationInfo) -> str | None:
-        if name is not None and name in info.data.values():
-            raise _wrong(f":{name}: does something else here already.")
-        return name
-
-    @property
-    def reactions(self) -> Reactions:
-        return Reactions(open=self.reaction_open, claim=self.reaction_claim, close=self.reaction_close)
 
 
 def problems(error: ValidationError) -> dict[str, str]:

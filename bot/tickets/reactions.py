@@ -5,14 +5,13 @@ from __future__ import annotations
 from bot.tickets import history, work
 from bot.tickets.arrivals import ReactionAdded
 from bot.tickets.desk import Desk
-from bot.tickets.errors import Refused
 from bot.tickets.forms import canonical_emoji
 from bot.tickets.permissions import Relation, relation
 from storage import channels, early, openings, people, reactions, tickets
 from storage.channels import Channel
 from storage.engine import Transaction
 from storage.people import Person
-from storage.reactions import Meaning, Reactions
+from storage.reactions import Meaning
 from storage.tickets import Ticket
 
 
@@ -77,13 +76,3 @@ async def _may_become_one(tx: Transaction, channel: Channel, reaction: ReactionA
     if channel.mode == "on_request" or await early.find(tx, reaction.channel, reaction.ts) is None:
         return True
     return await openings.is_asked(tx, reaction.channel, reaction.ts)
-
-
-async def set_reactions(tx: Transaction, person: Person, channel_id: str, chosen: Reactions) -> None:
-    """Chooses the reactions of a support channel. Refused for who is no agent for its tickets."""
-    channel = await channels.find(tx, channel_id)
-    if channel is None or channel.role != "support":
-        raise Refused("Reactions are chosen for support channels, and this is none.")
-    if channel.triage_channel not in person.agent_of:
-        raise Refused("Only agents can choose the reactions of this channel.")
-    await reactions.choose(tx, channel_id, chosen)

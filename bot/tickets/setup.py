@@ -12,6 +12,7 @@ from storage import channels, people, tickets
 from storage.channels import UNREAD, Channel, Mode, Role
 from storage.engine import Transaction
 from storage.people import Person
+from storage.reactions import Reactions
 from storage.tickets import Priority
 
 NO_TRIAGE = (
@@ -30,6 +31,7 @@ class Wanted:
     assignees: tuple[str, ...] = ()
     priority: Priority = "medium"
     tags: tuple[str, ...] = ()
+    reactions: Reactions = Reactions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,15 @@ def _triage_of(channel: Channel | None) -> set[str]:
 def _settings(channel: Channel | None) -> Wanted:
     if channel is None:
         return Wanted("support")
-    return Wanted(channel.role, channel.mode, channel.triage_channel, channel.assignees, channel.priority, channel.tags)
+    return Wanted(
+        channel.role,
+        channel.mode,
+        channel.triage_channel,
+        channel.assignees,
+        channel.priority,
+        channel.tags,
+        channel.reactions,
+    )
 
 
 async def _to_choose_from(tx: Transaction, person: Person, channel: Channel | None) -> list[Channel]:
@@ -114,6 +124,7 @@ async def change(tx: Transaction, desk: Desk, person: Person, found: Found, want
         priority=wanted.priority,
         tags=wanted.tags,
         assignees=wanted.assignees,
+        reactions=wanted.reactions,
     )
     await tx.act_as(person.user_id, "agent")
     await channels.save(tx, after)

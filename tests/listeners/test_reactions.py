@@ -9,14 +9,10 @@ import pytest
 
 from bot.sandbox import Message, Person
 from bot.sandbox.delivery import Delivery
-from bot.tickets.errors import Refused
-from bot.tickets.reactions import set_reactions
-from storage import people
-from storage import reactions as chosen
-from storage.reactions import Reactions
 from tests.conftest import Office
 from tests.listeners.slack_side import deliver, events_about, held_back, private_answers, seen_by, send_event
 from tests.listeners.test_messages import assigned_to, opened_by_ada, ticket_count
+from tests.listeners.test_setup import set_up
 from tests.listeners.test_shortcuts import on_request
 
 pytestmark = pytest.mark.transports("http", "socket")
@@ -272,9 +268,11 @@ async def test_a_message_that_nobody_could_ask_about_tells_its_agent(office: Off
 async def test_each_support_channel_has_reactions_of_its_own(office: Office) -> None:
     world = office.world
     root = await opened_by_ada(office)
-    async with office.running.services.transaction() as tx:
-        grace = await people.meet(tx, office.sandbox.team.id, world.grace.id)
-        await set_reactions(tx, grace, world.help.id, Reactions(open=None, claim="wave", close="+1"))
+    news = await world.grace.post(world.help, "Release 4.3 is out")
+    typed = {"reaction_open": "", "reaction_claim": ":wave:", "reaction_close": "+1"}
+    assert (await set_up(office, world.grace, world.help, **typed)).ok
+    await reacts(office, world.grace, news, "ticket")
+    assert (await ticket_count(office), told(office, world.grace)) == (1, [])
     await reacts(office, world.grace, root, "eyes", "white_check_mark")
     assert ((await office.ticket())["status"], await assigned_to(office)) == ("new", [])
     await reacts(office, world.grace, office.card(), "wave::skin-tone-3")
@@ -283,16 +281,18 @@ async def test_each_support_channel_has_reactions_of_its_own(office: Office) -> 
     assert (await office.ticket())["status"] == "closed"
 
 
-async def test_only_agents_of_the_channel_choose_its_reactions(office: Office) -> None:
+async def test_what_is_set_up_otherwise_leaves_the_reactions_and_the_form_shows_them(office: Office) -> None:
     world = office.world
-    async with office.running.services.transaction() as tx:
-        ben = await people.meet(tx, office.sandbox.team.id, world.ben.id)
-        grace = await people.meet(tx, office.sandbox.team.id, world.grace.id)
-        with pytest.raises(Refused, match="Only agents"):
-            await set_reactions(tx, ben, world.help.id, Reactions())
-        with pytest.raises(Refused, match="support channels"):
-            await set_reactions(tx, grace, world.triage.id, Reactions())
-        assert await chosen.of_channel(tx, world.help.id) == Reactions()
+    root = await opened_by_ada(office)
+    assert (await set_up(office, world.grace, world.help, reaction_claim="wave", reaction_close="")).ok
+    assert (await set_up(office, world.grace, world.help, priority="high")).ok
+    await world.grace.command("/ticket", "setup", channel=world.help)
+    assert world.grace.view is not None
+    typed = world.grace.view["state"]["values"]
+    fields = ("reaction_open", "reaction_claim", "reaction_close")
+    assert [typed[one][one].get("value") for one in fields] == [":ticket:", ":wave:", None]
+    await reacts(office, world.grace, root, "white_check_mark", "wave")
+    assert ((await office.ticket())["status"], await assigned_to(office)) == ("open", ["Grace Hopper"])
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,22 @@ async def test_what_is_wrong_in_the_form_is_said_at_its_field_and_what_was_typed
     assert (await row(office, world.help) or {})["tags"] == []
 
 
+async def test_reactions_that_cannot_be_are_refused_at_their_field_and_nothing_is_saved(office: Office) -> None:
+    world = office.world
+    before = await row(office, world.help)
+    await world.grace.command("/ticket", "setup", channel=world.help)
+    sent = await world.grace.submit({"reaction_open": "two words", "priority": "high"})
+    assert sent.errors == {"reaction_open": "Type one emoji by its name, such as :eyes:"}
+    sent = await world.grace.submit({"reaction_open": ":eyes:"})
+    assert sent.errors == {"reaction_claim": ":eyes: does something else here already."}
+    assert await row(office, world.help) == before
+    assert (await world.grace.submit({"reaction_open": "question", "reaction_claim": ""})).ok
+    await office.at_rest()
+    saved = await row(office, world.help) or {}
+    assert saved["reactions"] == {"open": "question", "claim": None, "close": "white_check_mark"}
+    assert ":question: opens · :white_check_mark: closes" in by_desk(office, world.triage)[-1].text
+
+
 async def test_an_agent_of_another_triage_channel_cannot_set_it_up_by_a_forged_form(office: Office) -> None:
     """Linus is an agent of #ops only; the form that he was shown there names other channels."""
     world = office.world
@@ -359,7 +375,9 @@ async def test_a_form_that_is_sent_by_somebody_who_is_an_agent_no_more_changes_n
 
 async def test_settings_are_in_a_ledger_that_nobody_can_change(office: Office) -> None:
     world = office.world
-    await set_up(office, world.grace, world.help, mode="on_request", priority="high", tags="billing")
+    await set_up(
+        office, world.grace, world.help, mode="on_request", priority="high", tags="billing", reaction_claim=":wave:"
+    )
     grace = await office.sql.fetchval("select user_id from threadesk.people where slack_id = $1", world.grace.id)
     told = await office.sql.fetch(
         "select actor, role, what, before, after from threadesk.settings_ledger where channel = $1 order by id",
@@ -367,10 +385,12 @@ async def test_settings_are_in_a_ledger_that_nobody_can_change(office: Office) -
     )
     assert ("desk", "role", None, "support") in [tuple(one)[1:] for one in told if one["actor"] is None]
     seen = {"private", "shared"}
+    usual = {"open": "ticket", "claim": "eyes", "close": "white_check_mark"}
     assert [tuple(one)[2:] for one in told if one["actor"] == grace and one["what"] not in seen] == [
         ("mode", "every_message", "on_request"),
         ("priority", "medium", "high"),
         ("tags", [], ["billing"]),
+        ("reactions", usual, usual | {"claim": "wave"}),
     ]
     for change in ("delete from threadesk.settings_ledger", "update threadesk.settings_ledger set after = null"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
