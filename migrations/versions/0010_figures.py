@@ -4,7 +4,7 @@ support channels' working hours, and ratings that stand in both their places ali
 from migrations.script import run_script
 
 revision = "0010"
-down_revision = "0004"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
