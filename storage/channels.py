@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from storage.engine import Transaction
@@ -40,6 +41,21 @@ async def served(tx: Transaction, role: Role) -> list[Channel]:
     return [Channel(**row) for row in found]
 
 
+async def working_hours(tx: Transaction) -> dict[str, Mapping[str, Any]]:
+    """By support channel, the hours that were set there, as `bot.tickets.hours` writes them."""
+    found = await tx.run("select id, working_hours from threadesk.channels where working_hours is not null order by id")
+    return {row.id: row.working_hours for row in found}
+
+
+async def set_working_hours(tx: Transaction, channel: str, hours: Mapping[str, Any] | None) -> None:
+    """None: all time counts."""
+    await tx.run(
+        "update threadesk.channels set working_hours = cast(:hours as jsonb) where id = :id",
+        id=channel,
+        hours=None if hours is None else json.dumps(hours),
+    )
+
+
 async def default_triage(tx: Transaction) -> Channel | None:
     """The triage channel that was chosen last, for tickets of no support channel."""
     return next((channel for channel in reversed(await served(tx, "triage")) if channel.suspended is None), None)
@@ -51,8 +67,8 @@ async def choose_triage(tx: Transaction, channel: str, name: str, suspended: str
         insert into threadesk.channels (id, name, role, suspended, chosen_at)
         values (:id, :name, 'triage', :suspended, :now)
         on conflict (id) do update
-          set name = excluded.name, role = 'triage', triage_channel = null, suspended = excluded.suspended,
-            chosen_at = excluded.chosen_at
+          set name = excluded.name, role = 'triage', triage_channel = null, working_hours = null,
+            suspended = excluded.suspended, chosen_at = excluded.chosen_at
         """,
         id=channel,
         name=name,

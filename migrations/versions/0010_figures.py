@@ -11,8 +11,7 @@ depends_on = None
 HOURS = """
 alter table threadesk.channels
   add working_hours jsonb,
-  add constraint channels_working_hours_check check (working_hours is null or role = 'support'
-    and jsonb_typeof(working_hours -> 'days') = 'array' and working_hours ?& '{opens,closes,zone}');
+  add constraint channels_working_hours_check check (working_hours is null or role = 'support');
 comment on column threadesk.channels.working_hours is
   'days, opens, closes, zone: other time is left out of response times; null: all time counts';
 """
@@ -33,12 +32,24 @@ create trigger goes_on before insert on threadesk.ledger
   for each row when (new.what in ('status', 'assigned_to', 'priority', 'tags', 'rating'))
   execute function threadesk.ledger_goes_on();
 
-create index ledger_moves_idx on threadesk.ledger (at) where what in ('opened', 'status');
+-- Narrow enough for an index to hold all that figures need of a change.
+alter table threadesk.ledger
+  add status text generated always as
+    (case what when 'opened' then after ->> 'status' when 'status' then after #>> '{}' end) stored,
+  add was text generated always as (case what when 'status' then before #>> '{}' end) stored;
+comment on column threadesk.ledger.status is 'what the status became; null: the line is about something else';
+comment on column threadesk.ledger.was is 'what the status was; null where the ticket was opened';
+create index ledger_moves_idx on threadesk.ledger (at) include (ticket_id, status, was, role, actor)
+  where status is not null;
+create index ledger_stays_idx on threadesk.ledger (ticket_id, id) include (at, status, was) where status is not null;
 create index ledger_priorities_idx on threadesk.ledger (at) where what = 'priority';
 create index ledger_ratings_idx on threadesk.ledger (at) where what = 'rating';
 create index ledger_answers_idx on threadesk.ledger (at) include (ticket_id, actor)
   where what = 'message' and role = 'agent';
-create index ledger_stays_idx on threadesk.ledger (ticket_id, id) where what in ('opened', 'status');
+create index desk_tickets_scope_idx on threadesk.desk_tickets (ticket_id)
+  include (triage_channel, channel, requester_team, not_a_ticket, status, urgency);
+create index desk_tickets_standing_idx on threadesk.desk_tickets (triage_channel, status, urgency)
+  include (ticket_id, channel, requester_team, not_a_ticket) where status <> 'closed';
 """
 
 # The ticket is where a rating is given; the customer's history follows, whoever writes.
@@ -46,9 +57,8 @@ RATINGS = """
 create function threadesk.history_of(address text, present jsonb) returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   with given as (
-    select distinct on (ticket) entry, lower(entry ->> 'ticket_id') as ticket, place
+    select entry, lower(entry ->> 'ticket_id') as ticket, place
     from jsonb_array_elements(present -> 'feedback') with ordinality as f (entry, place)
-    order by ticket, place
   ), kept as (
     select g.entry, g.place, null as submitted_at from given g
     where not exists (select from public.tickets t where t.id = g.ticket::uuid)
@@ -56,7 +66,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select coalesce(g.entry, '{}') || t.feedback
       || jsonb_build_object('ticket_id', coalesce(g.entry -> 'ticket_id', to_jsonb(t.id))), g.place,
       t.feedback ->> 'submitted_at'
-    from public.tickets t left join given g on g.ticket = t.id::text
+    from public.tickets t
+    left join (select distinct on (ticket) * from given order by ticket, place) as g on g.ticket = t.id::text
     where t.customer_email = address and t.feedback is not null
   )
   select coalesce(present, '{}') || jsonb_build_object('feedback', coalesce(
@@ -120,8 +131,8 @@ set constraints all deferred;
 # Low ratings of before are no news to the agents.
 TOLD = """
 insert into threadesk.posted (ticket_id, side, slot, channel, refused)
-select t.id, 'triage', 'rating:' || (
-    select count(*) from threadesk.ledger l where l.ticket_id = t.id and l.what = 'status' and l.after = '"closed"'
+select t.id, 'triage', 'rated:' || (
+    select count(*) from threadesk.ledger l where l.ticket_id = t.id and l.status = 'closed'
       and l.id < (select max(id) from threadesk.ledger r where r.ticket_id = t.id and r.what = 'rating')),
   d.triage_channel, 'nobody to tell'
 from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
@@ -137,14 +148,16 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run_script("""
-    delete from threadesk.posted where side = 'triage' and slot like 'rating:%';
+    delete from threadesk.posted where side = 'triage' and slot like 'rated:%';
     drop trigger threadesk_history_agrees on public.customers;
     drop trigger threadesk_rating_changed on public.tickets;
     drop trigger threadesk_rated on public.tickets;
     drop function threadesk.history_must_agree(), threadesk.history_follows(),
       threadesk.history_agrees(text, jsonb), threadesk.history_of(text, jsonb);
-    drop index threadesk.ledger_stays_idx, threadesk.ledger_answers_idx, threadesk.ledger_ratings_idx,
-      threadesk.ledger_priorities_idx, threadesk.ledger_moves_idx;
+    drop index threadesk.desk_tickets_standing_idx, threadesk.desk_tickets_scope_idx, threadesk.ledger_answers_idx,
+      threadesk.ledger_ratings_idx, threadesk.ledger_priorities_idx, threadesk.ledger_stays_idx,
+      threadesk.ledger_moves_idx;
+    alter table threadesk.ledger drop was, drop status;
     drop trigger goes_on on threadesk.ledger;
     drop function threadesk.ledger_goes_on();
     alter table threadesk.channels drop working_hours;
