@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -206,10 +206,11 @@ async def _channels(
         wanted.append(("DIGEST_CHANNEL", settings.digest_channel))
     found = await directory.find_channels(slack, {name for _, name in wanted}, archived=True)
     triage = found.get(settings.triage_channel)
+    support = {found[name].id for setting, name in wanted if setting == "SUPPORT_CHANNELS" and name in found}
     for setting, name in wanted:
         about = f"{setting} {name}"
         channel = found.get(name)
-        if wrong := _wrong(setting, channel, triage):
+        if wrong := _wrong(setting, channel, triage, support):
             says, do = wrong
             yield Finding(about, "problem", says, do)
             continue
@@ -219,7 +220,9 @@ async def _channels(
             yield await _agents(slack, channel, team_id)
 
 
-def _wrong(setting: str, channel: Found | None, triage: Found | None) -> tuple[str, str] | None:
+def _wrong(
+    setting: str, channel: Found | None, triage: Found | None, support: Collection[str]
+) -> tuple[str, str] | None:
     """What is wrong with a channel in its role, and what to do."""
     another = f"Set {setting} to another channel."
     wrong = None
@@ -236,6 +239,8 @@ def _wrong(setting: str, channel: Found | None, triage: Found | None) -> tuple[s
     elif channel.shared:
         what = "notes" if setting == "TRIAGE_CHANNEL" else "digests, which quote customers"
         wrong = f"#{channel.name} is shared with another company, which would read {what}", another
+    elif setting == "DIGEST_CHANNEL" and channel.id in support:
+        wrong = f"customers write in #{channel.name}, who would read digests, which quote others", another
     elif setting == "TRIAGE_CHANNEL" and not channel.private:
         wrong = f"#{channel.name} is public, and notes would be read by others", f"Make it private. Or: {another}"
     return wrong

@@ -24,6 +24,9 @@ from storage.people import Person
 from storage.showing import Happening, Posted, Unshown
 from storage.tickets import Side, Ticket
 
+#: A rating that the agents are told of at once, and those below it.
+LOW = 2
+
 
 class Suspended(Exception):  # noqa: N818 - a state of the channel, not a mistake
     """The triage channel is suspended: others would read there what is for agents only."""
@@ -143,9 +146,19 @@ async def _customer_side(view: _View) -> Step | None:
         return await _mirrored(view, unshown)
     question = f"rating:{ticket.closings}"
     asked = customer.question(_question(ticket))
-    if ticket.status == "closed" and not ticket.not_a_ticket and view.missing(question):
+    if ticket.status == "closed" and view.missing(question) and await _is_asked(view):
         return view.post(question, asked)
     return view.update_first([*([("root", root)] if root else []), (question, asked), ("status", status)])
+
+
+async def _is_asked(view: _View) -> bool:
+    """Whether the requester is asked for a rating: not shortly after they gave one."""
+    ticket, cooldown = view.ticket, view.desk.cooldown
+    if ticket.not_a_ticket:
+        return False
+    if not cooldown or ticket.requester is None or ticket.closed_at is None:
+        return True
+    return not await showing.rated_since(view.tx, ticket.requester, ticket.closed_at - cooldown)
 
 
 async def _triage_side(view: _View) -> Step | None:
@@ -160,11 +173,34 @@ async def _triage_side(view: _View) -> Step | None:
         (one.held_at, view.post(slot, message)) for slot, one, message in held if view.missing(slot)
     ]
     missing += await _alerts(view)
+    rated = await _rated(view)
+    missing += [(view.tx.now, view.post(slot, message)) for slot, message in rated if view.missing(slot)]
     if unshown := await showing.next_unshown(view.tx, ticket.id, "triage"):
         missing.append((unshown.created_at, await _mirrored(view, unshown)))
     if missing:
         return min(missing, key=lambda one: one[0])[1]
-    return view.update_first([*((slot, message) for slot, _, message in held), ("card", shown_card)])
+    return view.update_first([*((slot, message) for slot, _, message in held), *rated, ("card", shown_card)])
+
+
+async def _rated(view: _View) -> list[tuple[str, Message]]:
+    """The requester's latest answer, where it was 1 or 2 at first: once for each closing, with what became of it."""
+    ticket, feedback = view.ticket, view.ticket.feedback
+    if not feedback or ticket.not_a_ticket:
+        return []
+    slot = f"rated:{await showing.answered_closing(view.tx, ticket.id)}"
+    if feedback["rating"] > LOW and ("triage", slot) not in view.posted:
+        return []
+    requester = (await people.with_user_ids(view.tx, [ticket.requester] if ticket.requester else [])).get(
+        ticket.requester or UUID(int=0)
+    )
+    told = views.Rated(
+        number=ticket.number,
+        requester=_name(requester) if requester else ticket.customer_email or "somebody",
+        rating=int(feedback["rating"]),
+        comment=feedback.get("comment"),
+        assignees=[person.slack_id for person in view.assignees],
+    )
+    return [(slot, mirror.rated(told))]
 
 
 async def _mirrored(view: _View, one: Unshown) -> Step:

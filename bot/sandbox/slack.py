@@ -45,6 +45,7 @@ class Slack:
         self.response_urls = ResponseUrls(self.clock)
         self.calls: list[Call] = []
         self.revoked = False
+        self.missing_blocks: frozenset[str] = frozenset()
         self.ahead = 0.0
         """Seconds by which Slack's clock is ahead of this machine's."""
         self.bot = Account(new_id("U"), self.team, manifest.bot_name, bot_id=new_id("B"))

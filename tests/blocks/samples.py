@@ -209,6 +209,7 @@ rendered: st.SearchStrategy[Message] = st.one_of(
     st.builds(views.NoteMirror, anything, links, anything).map(mirror.note),
     held_replies.map(mirror.held_reply),
     alerts.map(mirror.alert),
+    st.builds(views.Rated, numbers, anything, st.integers(1, 5), st.none() | anything, slack_ids).map(mirror.rated),
     st.builds(views.Parked, anything, anything).map(mirror.parked),
     st.builds(lambda text: answers.sentence(f"No. {text}"), anything),
     st.builds(

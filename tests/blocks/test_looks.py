@@ -48,6 +48,8 @@ LOOKS: dict[str, Message] = {
     "held reply": mirror.held_reply(a_held_reply()),
     "held reply, sent": mirror.held_reply(a_held_reply("sent")),
     "alert": mirror.alert(views.Alert("assigned", 42, "U1", ("U2",))),
+    "rated low": mirror.rated(views.Rated(42, "Ada Lovelace", 2, "Slow & rude", ["U1"])),
+    "digest withheld": mirror.withheld("C1"),
     "parked": mirror.parked(views.Parked("The status message", "is_archived")),
     "page": answers.page([a_row(), a_row(number=43, priority="high")], heading="Open tickets", more="list|1"),
     "page, empty": answers.page([], heading="Open tickets", more=None),
