@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.tickets.grammar import (
     VERBS,
     Assign,
+    Channel,
     Claim,
     Close,
     Command,
@@ -23,6 +24,7 @@ from bot.tickets.grammar import (
     Reply,
     Show,
     Spam,
+    Stats,
     Tag,
     Title,
     Unassign,
@@ -75,6 +77,15 @@ ADA, GRACE = Person("U1"), Person("W2")
         ("spam 42", Spam(42)),
         ("digest", Digest("week")),
         ("digest Month", Digest("month")),
+        ("digest <#C1|help-globex>", Digest("week", Channel("C1", "help-globex"))),
+        ("digest <#C1> today", Digest("today", Channel("C1", "C1"))),
+        ("digest month #help-globex", Digest("month", Channel(None, "help-globex"))),
+        ("digest Globex R&amp;D", Digest("week", "Globex R&D")),
+        ('digest today "Today"', Digest("today", "Today")),
+        ("digest Globex month", Digest("month", "Globex")),
+        ('digest ""', Digest("week")),
+        ("stats", Stats("week")),
+        ("stats TODAY", Stats("today")),
         ("help", Help()),
     ],
 )
@@ -136,7 +147,11 @@ def test_in_a_thread_the_number_is_implied_and_one_that_is_given_wins(text: str,
         ("priority 97", "Which priority? It is low, medium or high. Try: `/ticket priority 97 high`"),
         ("priority 97 asap", '"asap" is no priority: it is low, medium or high. Try: `/ticket priority 97 high`'),
         ("priority 97 low now", '"now" is too much here. Try: `/ticket priority 97 high`'),
-        ("digest year", '"year" is no period: it is today, week or month. Try: `/ticket digest week`'),
+        (
+            "digest today month",
+            '"month" is one too many: a digest is of one period. Try: `/ticket digest week #help-globex`',
+        ),
+        ("stats year", '"year" is no period: it is today, week or month. Try: `/ticket stats week`'),
         ("assign 97", "Who? Type @ and pick the person from Slack's list. Try: `/ticket assign 97 @grace`"),
         (
             "assign 97 @grace",
@@ -221,6 +236,7 @@ def verb_of(command: Command) -> str:
             | Reopen()
             | Spam()
             | Digest()
+            | Stats()
             | Help()
         ):
             return type(command).__name__.lower()

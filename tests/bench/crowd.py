@@ -1,0 +1,195 @@
+"""A desk that has been busy for years, made in SQL: rows as the desk makes them, without the years.
+
+What is left out is what Slack shows of the tickets (`posted`, `threads`). Everything follows from a ticket's number, so
+that two runs make the same.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import asyncpg
+
+TEAM, COMPANIES = "T0ACME", 40
+TRIAGE = ("C0TRIAGE0", "C0TRIAGE1", "C0TRIAGE2")
+NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+TABLES = "auth.users, public.customers, public.tickets, threadesk.people, threadesk.channels, threadesk.ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """`open_in`: one ticket in so many is not closed. `messages`, `changes`: of each ticket; a message has an entry in
+    the ledger too, and a change (opened, assigned, closed …) has one."""
+
+    tickets: int
+    agents: int = 50
+    customers: int = 20_000
+    open_in: int = 25
+    messages: int = 3
+    changes: int = 3
+
+
+def agent(number: int) -> str:
+    return f"U0AGENT{number}"
+
+
+#: An id that follows from what it is of.
+MADE_UP = """
+create function pg_temp.made_up(of text) returns uuid language sql immutable as $$ select md5(of)::uuid $$;
+create function pg_temp.chance(n bigint, salt text, sides int) returns int language sql immutable as
+$$ select (hashtextextended(salt, n) & 2147483647)::int % sides $$;
+"""
+
+#: $1 agents, $2 customers. Every agent is in the first triage channel, every fifth in all of them.
+PEOPLE = """
+with agents as (
+  insert into auth.users (id) select pg_temp.made_up('agent' || n) from generate_series(0, $1 - 1) n
+), customers as (
+  insert into auth.users (id) select pg_temp.made_up('customer' || n) from generate_series(0, $2 - 1) n
+), known as (
+  insert into public.customers (id, first_name, last_name, email, communication_channels, feedback_history)
+  select pg_temp.made_up('customer' || n), 'Customer', n::text, 'customer' || n || '@globex.example', '{slack}',
+    '{"feedback": []}' from generate_series(0, $2 - 1) n
+)
+insert into threadesk.people (team_id, slack_id, user_id, kind, name, email, known_at)
+select 'T0ACME', 'U0AGENT' || n, pg_temp.made_up('agent' || n), 'member', 'Agent ' || n,
+  'agent' || n || '@acme.example', timestamptz '2026-01-01' from generate_series(0, $1 - 1) n
+union all
+select 'T0CO' || n % 40, 'U0CUSTOMER' || n, pg_temp.made_up('customer' || n), 'external', 'Customer ' || n,
+  'customer' || n || '@globex.example', '2026-01-01' from generate_series(0, $2 - 1) n
+"""
+CHANNELS = """
+insert into threadesk.channels (id, name, role)
+  select 'C0TRIAGE' || n, 'triage-' || n, 'triage' from generate_series(0, 2) n;
+insert into threadesk.channels (id, name, role, triage_channel)
+  select 'C0HELP' || n, 'help-' || n, 'support', 'C0TRIAGE' || n % 3 from generate_series(0, 39) n;
+"""
+MEMBERS = """
+insert into threadesk.triage_members (channel, team_id, slack_id)
+select 'C0TRIAGE' || c, 'T0ACME', 'U0AGENT' || n from generate_series(0, 2) c, generate_series(0, $1 - 1) n
+where c = 0 or n % 5 = 0
+"""
+
+#: Some tags are on many tickets, and many on few.
+#: $1 tickets, $2 agents, $3 customers, $4 one in so many not closed, $5 messages, $6 now. A ticket's messages are an
+#: hour apart, the customer's and an agent's in turn; a new ticket has only its first.
+PLANNED = """
+create temporary table planned as
+select n as number, pg_temp.made_up('ticket' || n) as id, c.customer, c.agent,
+  'Ticket ' || n || ': the export of report ' || n % 977 || ' stops half-way' as title,
+  s.status, case pg_temp.chance(n, 'priority', 5) when 0 then 'high' when 1 then 'low' else 'medium' end as priority,
+  case when n % 100000 = 7 then '{rare}'::text[]
+       when pg_temp.chance(n, 'tags', 3) = 0 then '{}'
+       else array['tag' || (200 * (pg_temp.chance(n, 'tag', 100) / 100.0) ^ 3)::int] end as tags,
+  $6::timestamptz - ($1 - n + 1) * (interval '700 days' / $1) - interval '10 hours' as created_at,
+  case when s.status = 'new' then '{}'::uuid[]
+       when pg_temp.chance(n, 'second', 10) = 0 and $2 > 1
+       then array[pg_temp.made_up('agent' || c.agent), pg_temp.made_up('agent' || (c.agent + 1) % $2)]
+       else array[pg_temp.made_up('agent' || c.agent)] end as assigned_to,
+  case s.status when 'new' then 1 when 'open' then $5 - 1 + $5 % 2 when 'pending' then $5 - $5 % 2 else $5 end
+    as messages
+from generate_series(1, $1) as g (n)
+cross join lateral (select pg_temp.chance(n, 'customer', $3) as customer, pg_temp.chance(n, 'agent', $2) as agent) as c
+cross join lateral (
+  select case when pg_temp.chance(n, 'closed', $4) > 0 then 'closed'
+              else (array['new', 'open', 'open', 'pending', 'pending'])[1 + pg_temp.chance(n, 'status', 5)] end
+    as status
+) as s
+"""
+MESSAGES = """
+create temporary table said as
+select p.number, p.id as ticket_id, m as place, pg_temp.made_up('message' || p.number || '.' || m) as message_id,
+  p.created_at + (m - 1) * interval '1 hour' as created_at, m % 2 = 1 as by_customer,
+  pg_temp.made_up(case when m % 2 = 1 then 'customer' || p.customer else 'agent' || p.agent end) as created_by,
+  'C0HELP' || p.customer % 40 as channel,
+  extract(epoch from p.created_at)::bigint || '.' || lpad((p.number % 1000 * 1000 + m)::text, 6, '0') as ts,
+  case when m % 2 = 1 then 'The export of report ' || p.number || ' stops half-way again, can you have a look?'
+       else 'Thank you for telling us. We have found it, and a fix is going out now.' end as content
+from planned p cross join lateral generate_series(1, p.messages) m
+"""
+TICKETS = """
+insert into public.tickets (id, title, description, status, priority, tags, custom_fields, conversation_history,
+  internal_notes, source_channel, created_at, updated_at, created_by, customer_email, assigned_to)
+select p.id, p.title, p.title, p.status, p.priority, p.tags, '{}', jsonb_build_object('messages', w.words),
+  '{"notes": []}', 'slack', p.created_at, w.last_at, pg_temp.made_up('customer' || p.customer),
+  'customer' || p.customer || '@globex.example', p.assigned_to
+from planned p join (
+  select number, max(created_at) as last_at, jsonb_agg(jsonb_build_object('id', message_id, 'content', content,
+    'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00'),
+    'created_by', created_by, 'attachments', '[]'::jsonb) order by place) as words
+  from said group by number
+) as w using (number)
+"""
+#: A ticket is closed an hour after its last message.
+DESK = """
+insert into threadesk.desk_tickets (ticket_id, number, requester, requester_team, requester_slack, channel, root_ts,
+  triage_channel, closings, closed_at, last_activity_at, status, urgency, tags, unassigned, waiting_since)
+select p.id, p.number, pg_temp.made_up('customer' || p.customer), 'T0CO' || p.customer % 40,
+  'U0CUSTOMER' || p.customer, 'C0HELP' || p.customer % 40,
+  extract(epoch from p.created_at)::bigint || '.' || lpad((p.number % 1000 * 1000 + 1)::text, 6, '0'),
+  'C0TRIAGE' || p.customer % 40 % 3, (p.status = 'closed')::int,
+  case when p.status = 'closed' then p.created_at + p.messages * interval '1 hour' end,
+  p.created_at + (p.messages - (p.status <> 'closed')::int) * interval '1 hour',
+  p.status, array_position('{low,medium,high}', p.priority), p.tags, p.assigned_to = '{}',
+  case when p.messages % 2 = 1 then p.created_at + (p.messages - 1) * interval '1 hour' end
+from planned p
+"""
+REST = """
+insert into threadesk.assignments (ticket_id, assignee, number, status, urgency, last_activity_at)
+select d.ticket_id, a.id, d.number, d.status, d.urgency, d.last_activity_at
+from threadesk.desk_tickets d join planned p using (number) cross join unnest(p.assigned_to) as a (id);
+insert into threadesk.messages (message_id, ticket_id, kind, created_at, created_by, author_role, channel, ts,
+  thread_ts, side, source)
+select message_id, ticket_id, 'message', created_at, created_by, case when by_customer then 'customer' else 'agent' end,
+  channel, ts, null, 'customer', jsonb_build_object('text', content) from said;
+insert into threadesk.ledger (ticket_id, at, actor, role, what, after)
+select ticket_id, created_at, created_by, case when by_customer then 'customer' else 'agent' end, 'message',
+  jsonb_build_object('id', message_id) from said;
+"""
+#: $1 changes of each ticket.
+CHANGES = """
+insert into threadesk.ledger (ticket_id, at, actor, role, what, before, after)
+select p.id, p.created_at + (c - 1) * interval '1 hour', pg_temp.made_up('agent' || p.agent),
+  case c when 1 then 'customer' else 'agent' end,
+  case c when 1 then 'opened' when 2 then 'assigned_to' else 'status' end,
+  case when c > 2 then to_jsonb('new'::text) end,
+  case c when 1 then jsonb_build_object('status', 'new', 'priority', p.priority, 'assigned_to', '[]'::jsonb,
+           'tags', to_jsonb(p.tags))
+         when 2 then to_jsonb(p.assigned_to) else to_jsonb(p.status) end
+from planned p cross join generate_series(1, $1) c
+"""
+#: The sequence goes on where the numbers end; what PostgreSQL knows of the tables is what it would know by then.
+SETTLED = """
+select setval('threadesk.ticket_number', (select max(number) from threadesk.desk_tickets));
+drop table planned, said;
+drop function pg_temp.made_up(text), pg_temp.chance(bigint, text, int);
+"""
+ANALYZED = (
+    *("auth.users", "public.customers", "public.tickets", "threadesk.people", "threadesk.triage_members"),
+    *("threadesk.desk_tickets", "threadesk.assignments", "threadesk.messages", "threadesk.ledger"),
+)
+
+
+async def fill(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None:
+    """Empties the desk's tables and fills them. `sql` is a superuser's: no trigger fires meanwhile."""
+    await sql.execute(f"truncate {TABLES} cascade")
+    await sql.execute(
+        "set session_replication_role = replica; set work_mem = '256MB'; set maintenance_work_mem = '512MB'"
+    )
+    await sql.execute(MADE_UP)
+    await sql.execute(PEOPLE, crowd.agents, crowd.customers)
+    await sql.execute(CHANNELS)
+    await sql.execute(MEMBERS, crowd.agents)
+    plan = (crowd.tickets, crowd.agents, crowd.customers, crowd.open_in, crowd.messages, NOW)
+    await sql.execute(PLANNED, *plan)
+    await sql.execute("create index on planned (number)")
+    await sql.execute(MESSAGES)
+    await sql.execute(TICKETS)
+    await sql.execute(DESK)
+    await sql.execute(REST)
+    await sql.execute(CHANGES, crowd.changes)
+    await sql.execute(SETTLED)
+    await sql.execute("reset session_replication_role; reset work_mem")
+    for table in ANALYZED:
+        await sql.execute(f"vacuum analyze {table}")
