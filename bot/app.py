@@ -195,6 +195,7 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
             undo=settings.undo,
             grouping=dt.timedelta(seconds=settings.group_seconds),
             reopening=dt.timedelta(days=settings.reopen_days),
+            cooldown=dt.timedelta(days=settings.rating_cooldown_days),
         )
         services = Services(
             database=database,
@@ -236,6 +237,11 @@ def _digest_channel(settings: Settings, found: dict[str, Found]) -> str | None:
         raise StartError(
             f"DIGEST_CHANNEL: #{channel.name} is shared with another company, which would read what others' customers"
             " say. Choose a channel of your own."
+        )
+    if channel.id in {found[name].id for name in settings.support_channels if name in found}:
+        raise StartError(
+            f"DIGEST_CHANNEL: customers write in #{channel.name}, who would read what others say."
+            " Choose a channel that is no support channel."
         )
     return channel.id
 

@@ -187,6 +187,10 @@ def _said(block: Mapping[str, Any]) -> Iterator[str]:
         case "data_visualization":
             values = (f"{one['name']} {[point['value'] for point in one['data']]}" for one in block["chart"]["series"])
             yield f"📊 {block['title']}: {', '.join(values)}"
+        case "table":
+            yield from (
+                f"{row[0]['text']:<24}" + "".join(f"{cell['text']:>9}" for cell in row[1:]) for row in block["rows"]
+            )
         case other:
             raise StepError(f"the demo cannot print a {other} block")
 

@@ -234,9 +234,10 @@ def _of_setting(setting: str, name: str, role: Literal["support", "triage", "dig
 async def _channels(slack: AsyncWebClient, wanted: Sequence[Wanted], team_id: str) -> AsyncIterator[Finding]:
     found = await directory.find_channels(slack, {one.name for one in wanted}, archived=True)
     triage = {found[one.name].id for one in wanted if one.role == "triage" and one.name in found}
+    support = {found[one.name].id for one in wanted if one.role == "support" and one.name in found}
     for one in wanted:
         channel = found.get(one.name)
-        if wrong := _wrong(one, channel, triage):
+        if wrong := _wrong(one, channel, triage, support):
             says, do = wrong
             yield Finding(one.about, "problem", says, do)
             continue
@@ -249,8 +250,10 @@ async def _channels(slack: AsyncWebClient, wanted: Sequence[Wanted], team_id: st
         yield Finding("channels", "warning", "there is no triage channel yet, so no ticket is shown to anybody", do)
 
 
-def _wrong(wanted: Wanted, channel: Found | None, triage: Collection[str]) -> tuple[str, str] | None:
-    """What is wrong with a channel in its role, and what to do. `triage`: the ids of the triage channels."""
+def _wrong(
+    wanted: Wanted, channel: Found | None, triage: Collection[str], support: Collection[str]
+) -> tuple[str, str] | None:
+    """What is wrong with a channel in its role, and what to do. `triage`, `support`: the ids of those channels."""
     wrong = None
     if channel is None:
         says = "Slack shows the desk no such channel: there is none, or it is private and the desk is not in it"
@@ -266,6 +269,9 @@ def _wrong(wanted: Wanted, channel: Found | None, triage: Collection[str]) -> tu
     elif channel.shared:
         what = "notes" if wanted.role == "triage" else "digests, which quote customers"
         wrong = f"#{channel.name} is shared with another company, which would read {what}", wanted.another
+    elif wanted.role == "digest" and channel.id in support:
+        says = f"customers write in #{channel.name}, who would read digests, which quote others"
+        wrong = says, wanted.another
     elif wanted.role == "triage" and unfit_for_triage(channel):
         says = f"#{channel.name} is public, and notes would be read by others"
         wrong = says, f"Make it private. Or: {wanted.another}"

@@ -23,6 +23,7 @@ WHAT = {
     "status": "the status message",
     "root": "the first message",
     "rating": "the rating question",
+    "rated": "a low rating",
     "card": "the card",
     "reply": "a held reply",
     "event": "a mention of assignees",

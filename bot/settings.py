@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     reply_undo_seconds: float = Field(default=10, ge=0, le=600)
     group_seconds: float = Field(default=120, ge=0, le=86_400)
     reopen_days: float = Field(default=30, ge=0, le=3650)
+    rating_cooldown_days: float = Field(default=0, ge=0, le=3650)
     post_interval_seconds: float = Field(default=1.0, ge=0, le=60)
     slack_call_seconds: float = Field(default=8.0, ge=0.5, le=60)
     log_level: str = "INFO"

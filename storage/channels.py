@@ -6,7 +6,7 @@ Every change of a row is written into the ledger of the settings by a trigger: `
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, LiteralString
 
@@ -84,6 +84,21 @@ async def served(tx: Transaction, role: Role) -> list[Channel]:
 async def served_triage(tx: Transaction) -> list[Channel]:
     """The triage channels that are not suspended, the one that was chosen last at the end."""
     return [channel for channel in await served(tx, "triage") if channel.suspended is None]
+
+
+async def working_hours(tx: Transaction) -> dict[str, Mapping[str, Any]]:
+    """By support channel, the hours that were set there, as `bot.tickets.hours` writes them."""
+    found = await tx.run("select id, working_hours from threadesk.channels where working_hours is not null order by id")
+    return {row.id: row.working_hours for row in found}
+
+
+async def set_working_hours(tx: Transaction, channel: str, hours: Mapping[str, Any] | None) -> None:
+    """None: all time counts."""
+    await tx.run(
+        "update threadesk.channels set working_hours = cast(:hours as jsonb) where id = :id",
+        id=channel,
+        hours=None if hours is None else json.dumps(hours),
+    )
 
 
 async def default_triage(tx: Transaction) -> Channel | None:

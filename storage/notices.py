@@ -12,6 +12,8 @@ from uuid import UUID
 from storage.engine import Transaction
 
 Kind = Literal["ephemeral", "direct", "channel"]
+#: How the keys of digests begin.
+DIGEST = "digest:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,14 @@ async def add(
 
 async def is_to_be_sent(tx: Transaction, notice_id: UUID) -> bool:
     """Whether it is still, and where it is to be read: what is for agents is not said in a channel that is suspended
-    or the customers' by now. A digest goes where whoever runs the desk has it posted.
+    or the customers' by now.
     """
     await tx.run(
         """
         update threadesk.notices n set refused = 'suspended' from threadesk.channels c
         where n.id = :id and n.kind = 'channel' and c.id = n.channel and n.sent_at is null and n.refused is null
           and (c.suspended is not null and n.key not like 'suspended:%'
-            or c.role <> 'triage' and n.key not like 'digest:%')
+            or c.role = 'support' or c.role <> 'triage' and n.key not like 'digest:%')
         """,
         id=notice_id,
     )

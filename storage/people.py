@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 from uuid import UUID
@@ -239,6 +239,20 @@ async def company(tx: Transaction, team_id: str) -> str | None:
     """The name of a Slack workspace, where it is known."""
     found = await tx.run("select name from threadesk.companies where team_id = :id", id=team_id)
     return found.scalar_one_or_none()
+
+
+async def companies_of(tx: Transaction, triage_channels: Sequence[str]) -> dict[str, str]:
+    """The names of the companies whose people asked for tickets of these triage channels, by Slack team."""
+    found = await tx.run(
+        """
+        select c.team_id, c.name from threadesk.companies c where exists (
+          select from threadesk.desk_tickets d
+          where d.requester_team = c.team_id and d.triage_channel = any(:triage) and not d.not_a_ticket)
+        order by c.name, c.team_id
+        """,
+        triage=list(triage_channels),
+    )
+    return {row.team_id: row.name for row in found}
 
 
 async def name_company(tx: Transaction, team_id: str, name: str) -> None:

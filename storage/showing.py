@@ -701,3 +701,30 @@ async def pass_over(tx: Transaction, ticket_id: UUID, happening: int, channel: s
         happening=happening,
         channel=channel,
     )
+
+
+async def rated_since(tx: Transaction, requester: UUID, at: dt.datetime) -> bool:
+    """Whether this person has rated a ticket since then."""
+    found = await tx.run(
+        """
+        select exists (
+          select from threadesk.desk_tickets d join threadesk.ledger l using (ticket_id)
+          where d.requester = :who and l.what = 'rating' and l.at > :at and l.after <> 'null')
+        """,
+        who=requester,
+        at=at,
+    )
+    return bool(found.scalar_one())
+
+
+async def answered_closing(tx: Transaction, ticket_id: UUID) -> int:
+    """Of which of the ticket's closings, counted from 1, its latest rating speaks; 0: it had not been closed."""
+    found = await tx.run(
+        """
+        select count(*) from threadesk.ledger l
+        where l.ticket_id = :id and l.status = 'closed' and l.id < (
+          select max(id) from threadesk.ledger r where r.ticket_id = :id and r.what = 'rating')
+        """,
+        id=ticket_id,
+    )
+    return int(found.scalar_one())

@@ -327,6 +327,10 @@ async def test_a_sandbox_without_its_manifest_says_so_in_a_sentence(tmp_path: Pa
         ({"support_channels": "empty"}, "SUPPORT_CHANNELS: Slack shows the desk no channel empty. Invite it there"),
         ({"triage_channel": None}, "SUPPORT_CHANNELS: there is no triage channel to show their tickets in"),
         ({"digest_channel": "help-globex"}, "DIGEST_CHANNEL: #help-globex is shared with another company, which would"),
+        (
+            {"support_channels": "help-globex,lobby", "digest_channel": "lobby"},
+            "DIGEST_CHANNEL: customers write in #lobby, who would read what others say.",
+        ),
         ({"digest_channel": "empty"}, "DIGEST_CHANNEL: Slack shows the desk no channel empty. Invite it there first"),
         ({"digest_channel": "leads"}, "DIGEST_CHANNEL: Slack shows the desk no channel leads. Invite it there first"),
     ],

@@ -134,6 +134,11 @@ async def digest_shared(world: World, sql: asyncpg.Connection) -> dict[str, str]
     return {"DIGEST_CHANNEL": "help-globex"}
 
 
+async def digest_for_customers(world: World, sql: asyncpg.Connection) -> dict[str, str]:
+    await world.sandbox.add_channel("lobby", members=[world.ben, world.sandbox.bot])
+    return {"SUPPORT_CHANNELS": "help-globex,lobby", "DIGEST_CHANNEL": "lobby"}
+
+
 async def no_agents(world: World, sql: asyncpg.Connection) -> None:
     world.grace.guest = True
     await world.sandbox.kick(world.triage, world.linus)
@@ -211,6 +216,7 @@ BROKEN: list[tuple[Break, str, str, str]] = [
         "#help-globex is shared with another",
         "Set DIGEST_CHANNEL to another",
     ),
+    (digest_for_customers, "DIGEST_CHANNEL lobby", "customers write in #lobby", "Set DIGEST_CHANNEL to another"),
     (no_agents, "agents", "nobody in #triage is one", "Invite your agents to that channel."),
     (slow_clock, "clock", "s behind Slack's", "Let NTP set this machine's clock"),
     (database_down, "database", "it cannot be reached: ", "Start PostgreSQL, or correct host and port"),

@@ -1,4 +1,4 @@
-"""The lead's digest as a message."""
+"""What leads and agents see of the figures: the digest, and an agent's own figures beside the team's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import slackblocks as slack
 
 from bot.blocks.ids import Action
+from bot.blocks.parts import facts, some
 from bot.blocks.surface import Message, clip, date, escape, link, message, one_line, verbatim
-from bot.tickets.digest import Compared, Day, Digest, Ratings
+from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team
 from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
 
 #: Where the one who reads can open a ticket; None: nowhere.
@@ -19,46 +20,78 @@ Links = Callable[[Place], str | None]
 
 # Together with the longest links these stay within surface.ALL_TEXT.
 LOW_RATINGS = 1_800
-AGENTS = 1_000
+AGENTS = 12
+CHANNELS = 10
 COMMENT = 200
 TITLE = 100
 NAME = 50
 TAG = 40
 # https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block
 CATEGORIES = 20
-CHART = "data_visualization"
+STATUSES = "statuses"
 QUIET = "Nothing was opened, closed, answered for the first time or rated."
 
 
 def digest(view: Digest, links: Links) -> Message:
-    """Everything that the view holds, in the blocks and, as far as its limit goes, in the text."""
+    """Everything that the view holds, in the blocks and, as far as its limit goes, in the text: first what charts and
+    the table show, for whoever does not see them."""
+    team = view.team
     parts = [
-        _heading(view),
-        _part("happened", QUIET if view.is_quiet else _happened(view)),
-        _part("backlog", _backlog(view)),
-        *([] if view.is_quiet else [_chart(view.days)]),
-        _part("low", _low_ratings(view.ratings.low, links)),
+        _heading("Digest", view.period, view.about),
+        _part("happened", QUIET if team.is_quiet else _happened(team, by_hours=view.by_hours)),
+        _part("backlog", _backlog(team)),
+        *([] if team.is_quiet else [_days(team.days)]),
+        *([_statuses(team)] if team.backlog != Compared(0, 0) else []),
+        *([_agents(view.agents)] if view.agents else []),
+        _part("low", _low_ratings(view.low, links)),
         _part("waiting", "*Waiting longest*" if view.waiting else ""),
         *(_waiting(one, links) for one in view.waiting),
-        _part("agents", _agents(view.agents)),
         _part("tags", _tags(view.tags)),
     ]
     text = "\n".join(part.words for part in parts if part.words)
     return message(text, [block for part in parts for block in part.blocks])
 
 
-def without_charts(digest: Message) -> Message:
-    """The same with words in place of charts, for where Slack answers `invalid_blocks` to them."""
-    return replace(digest, blocks=[_worded(block) for block in digest.blocks])
+def stats(view: Stats) -> Message:
+    """An agent's own figures, then the team's: for that agent alone."""
+    own = view.own
+    yours = "\n".join(
+        [
+            "*You*",
+            f"On your hands now: {own.open} open, {own.pending} pending",
+            f"*Closed* {_compared(Compared(own.closed, own.closed_before))} · *Answers to customers* {own.answers}",
+            f"*Ratings* of your tickets: {_mean(view.ratings)}",
+        ]
+    )
+    team = QUIET if view.team.is_quiet else _happened(view.team, by_hours=view.by_hours)
+    parts = [
+        _heading("Figures", view.period, view.about),
+        _part("own", yours),
+        _part("team", f"*Your team*\n{team}"),
+        _part("backlog", _backlog(view.team)),
+    ]
+    text = "\n".join(part.words for part in parts if part.words)
+    return message(text, [block for part in parts for block in part.blocks])
 
 
-def _worded(block: dict[str, Any]) -> dict[str, Any]:
-    if block["type"] != CHART:
-        return block
-    chart = block["chart"]
-    series = {one["name"]: [point["value"] for point in one["data"]] for one in chart["series"]}
-    words = _chart_words(block["title"], chart["axis_config"]["categories"], series)
-    return message(words, _part(block["block_id"], words).blocks).blocks[0]
+def without_data(digest: Message) -> Message:
+    """The same with words in place of charts and tables, for where Slack answers `invalid_blocks` to them."""
+    return replace(digest, blocks=[worded for block in digest.blocks for worded in _worded(block)])
+
+
+def _worded(block: dict[str, Any]) -> list[dict[str, Any]]:
+    match block["type"]:
+        case "data_visualization" if block["block_id"] == STATUSES:
+            return []  # the backlog stands there in words already
+        case "data_visualization":
+            chart = block["chart"]
+            series = {one["name"]: [point["value"] for point in one["data"]] for one in chart["series"]}
+            words = _chart_words(block["title"], chart["axis_config"]["categories"], series)
+        case "table":
+            words = _table_words([[cell["text"] for cell in row] for row in block["rows"]])
+        case _:
+            return [block]
+    return message(words, _part(block["block_id"], words).blocks).blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +106,9 @@ def _part(block_id: str, words: str) -> _Part:
     return _Part(words, [slack.SectionBlock(verbatim(words), block_id=block_id)] if words else [])
 
 
-def _heading(view: Digest) -> _Part:
-    heading = f"Digest: {view.period.label}"
-    channels = " ".join(f"<#{escape(channel)}>" for channel in view.triage_channels)
-    about = clip(f"{view.period.zone.key} time · compared with the same length of time before · {channels}", 300)
+def _heading(what: str, period: Period, of: About) -> _Part:
+    heading = f"{what}: {period.label}"
+    about = facts([f"{period.zone.key} time", "compared with the same length of time before", _places(of)])
     blocks = [
         slack.HeaderBlock(heading, block_id="heading"),
         slack.ContextBlock([verbatim(about)], block_id="about"),
@@ -84,13 +116,20 @@ def _heading(view: Digest) -> _Part:
     return _Part(f"*{heading}*\n{about}", blocks)
 
 
-def _happened(view: Digest) -> str:
-    moved = [("Opened", view.opened), ("Closed", view.closed), ("Reopened", view.reopened)]
+def _places(of: About) -> str:
+    channels = [of.scope.channel] if of.scope.channel else of.scope.triage
+    named = some([f"<#{clip(escape(channel), NAME)}>" for channel in channels], most=CHANNELS, between=" ")
+    return f"customers of {clip(escape(one_line(of.company)), NAME)}" if of.company else named
+
+
+def _happened(team: Team, *, by_hours: bool) -> str:
+    moved = [("Opened", team.opened), ("Closed", team.closed), ("Reopened", team.reopened)]
+    hours = " and outside working hours" if by_hours else ""
     lines = [
         " · ".join(f"*{name}* {_compared(count)}" for name, count in moved),
-        f"*First response* {_spread(view.first_response)}",
-        f"*Resolution*, without waiting for the customer: {_spread(view.resolution)}",
-        f"*Ratings* {_mean(view.ratings)}",
+        f"*First response* {_spread(team.first_response)}",
+        f"*Resolution*, without the time spent waiting for the customer{hours}: {_spread(team.resolution)}",
+        f"*Ratings* {_mean(team.ratings)}",
     ]
     return "\n".join(lines)
 
@@ -128,17 +167,19 @@ def _mean(ratings: Ratings) -> str:
     return f"{ratings.mean:.1f} of 5 on average, from {_tickets(ratings.count)}"
 
 
-def _backlog(view: Digest) -> str:
-    if view.backlog == Compared(0, 0):
+def _backlog(team: Team) -> str:
+    if team.backlog == Compared(0, 0):
         return ""
-    by_status = ", ".join(f"{name} {_compared(count)}" for name, count in view.backlog_by_status.items())
-    by_priority = ", ".join(f"{name} {_compared(count)}" for name, count in view.backlog_by_priority.items())
-    return f"*Backlog now* {_compared(view.backlog)}\nStatus: {by_status}\nPriority: {by_priority}"
+    by_status = ", ".join(f"{name} {_compared(count)}" for name, count in team.backlog_by_status.items())
+    by_priority = ", ".join(f"{name} {_compared(count)}" for name, count in team.backlog_by_priority.items())
+    return f"*Backlog now* {_compared(team.backlog)}\nStatus: {by_status}\nPriority: {by_priority}"
 
 
-def _low_ratings(low: Sequence[LowRating], links: Links) -> str:
-    lines = (f"• {one.rating} of 5 for {link(links(one.place), f'#{one.number}')}: {_comment(one)}" for one in low)
-    return _listed("*Rated 1 or 2*", lines, len(low), LOW_RATINGS)
+def _low_ratings(low: LowRatings, links: Links) -> str:
+    lines = (
+        f"• {one.rating} of 5 for {link(links(one.place), f'#{one.number}')}: {_comment(one)}" for one in low.newest
+    )
+    return _listed("*Rated 1 or 2*", lines, low.count, LOW_RATINGS)
 
 
 def _comment(one: LowRating) -> str:
@@ -156,13 +197,33 @@ def _waiting(one: Waiting, links: Links) -> _Part:
     return _Part(words, [slack.SectionBlock(verbatim(words), block_id=f"waiting:{number}", accessory=claim)])
 
 
-def _agents(agents: Sequence[AgentFigures]) -> str:
-    lines = (f"• {_name(one)}: {one.open} open, {one.pending} pending, closed {one.closed}" for one in agents)
-    return _listed("*Agents*", lines, len(agents), AGENTS)
+def _agents(agents: Sequence[AgentFigures]) -> _Part:
+    listed = [[_name(one), f"{one.open:,}", f"{one.pending:,}", f"{one.closed:,}"] for one in agents[:AGENTS]]
+    more = [[f"and {len(agents) - AGENTS:,} more", " ", " ", " "]] if len(agents) > AGENTS else []
+    rows = [["Agent", "Open", "Pending", "Closed"], *listed, *more]
+    table = slack.TableBlock(
+        [[slack.RawText(cell) for cell in row] for row in rows],
+        [slack.ColumnSettings("left"), *[slack.ColumnSettings("right")] * 3],
+        block_id="agents",
+    )
+    return _Part(_table_words(rows), [table])
+
+
+def _table_words(rows: Sequence[Sequence[str]]) -> str:
+    """What a table shows, a line for each row: cells are plain text."""
+    (first, *names), *others = rows
+    lines = [
+        f"• {escape(row[0])}: " + ", ".join(f"{name.lower()} {cell}" for name, cell in zip(names, row[1:], strict=True))
+        if row[1].strip()
+        else row[0]
+        for row in others
+    ]
+    return "\n".join([f"*{first}s*", *lines])
 
 
 def _name(agent: AgentFigures) -> str:
-    return clip(escape(one_line(agent.name or "")), NAME) or "somebody unknown"
+    """Plain text."""
+    return clip(one_line(agent.name or ""), NAME) or "somebody unknown"
 
 
 def _tags(tags: Sequence[TagCount]) -> str:
@@ -181,21 +242,32 @@ def _listed(heading: str, lines: Iterable[str], count: int, limit: int) -> str:
     return "\n".join(listed) if count else ""
 
 
-def _chart(days: Sequence[Day]) -> _Part:
+def _days(days: Sequence[Day]) -> _Part:
     each = -(-len(days) // CATEGORIES)
     groups = [days[first : first + each] for first in range(0, len(days), each)]
-    labels = [_span(group[0].date, group[-1].date) for group in groups]
     title = "Opened and closed per day" if each == 1 else f"Opened and closed per {each} days"
     series = {
         "Opened": [sum(day.opened for day in group) for group in groups],
         "Closed": [sum(day.closed for day in group) for group in groups],
     }
+    labels = [_span(group[0].date, group[-1].date) for group in groups]
+    return _Part(_chart_words(title, labels, series), [_chart("days", title, labels, series)])
+
+
+def _statuses(team: Team) -> _Part:
+    counts = team.backlog_by_status
+    series = {"Now": [one.now for one in counts.values()], "Before": [one.before for one in counts.values()]}
+    return _Part("", [_chart(STATUSES, "Backlog by status", [name.capitalize() for name in counts], series)])
+
+
+def _chart(
+    block_id: str, title: str, labels: list[str], series: Mapping[str, Sequence[int]]
+) -> slack.DataVisualizationBlock:
     chart = slack.BarChart(
         [_series(name, labels, values) for name, values in series.items()],
         slack.AxisConfig(labels, y_label="Tickets"),
     )
-    block = slack.DataVisualizationBlock(title, chart, block_id="days")
-    return _Part(_chart_words(title, labels, series), [block])
+    return slack.DataVisualizationBlock(title, chart, block_id=block_id)
 
 
 def _series(name: str, labels: Sequence[str], values: Sequence[int]) -> slack.DataSeries:
@@ -210,7 +282,7 @@ def _span(first: dt.date, last: dt.date) -> str:
 
 
 def _chart_words(title: str, labels: Sequence[str], series: Mapping[str, Sequence[int]]) -> str:
-    """What the chart shows, a line for each category."""
+    """What a chart shows, a line for each category."""
     lines = [f"*{title}*"]
     for place, label in enumerate(labels):
         lines.append(f"{label}: " + ", ".join(f"{values[place]} {name.lower()}" for name, values in series.items()))

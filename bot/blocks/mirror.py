@@ -11,7 +11,20 @@ from typing import assert_never
 import slackblocks as slack
 
 from bot.blocks.ids import Action
-from bot.blocks.parts import NAME, NO_WORDS, actions, button, confirm, context, facts, mention, name_of, section, some
+from bot.blocks.parts import (
+    NAME,
+    NO_WORDS,
+    actions,
+    button,
+    confirm,
+    context,
+    facts,
+    mention,
+    name_of,
+    section,
+    some,
+    stars,
+)
 from bot.blocks.surface import WORDS, Message, clip, date, escape, link, message, one_line, words
 from bot.tickets.views import (
     Alert,
@@ -23,6 +36,7 @@ from bot.tickets.views import (
     Mirror,
     NoteMirror,
     Parked,
+    Rated,
     Reopened,
     Stuck,
 )
@@ -187,6 +201,14 @@ def alert(view: Alert) -> Message:
     return message(said, [section("alert", said)])
 
 
+def rated(view: Rated) -> Message:
+    """A low rating, at once: the card that shows it too alerts nobody. A comment follows in the same message."""
+    pings = f"{_pings(view.assignees)} " if view.assignees else ""
+    said = f"⭐ {pings}{name_of(view.requester)} rated #{view.number}: {stars(view.rating)}"
+    comment = words(escape(view.comment or ""), block_id="comment")
+    return message(f"{said}\n{escape(view.comment or '')}", [section("rated", said), *comment])
+
+
 def parked(view: Parked) -> Message:
     """`view.what` begins the sentence: "The status message". Both fields are plain text."""
     what, error = (clip(escape(one_line(each)), 200) for each in (view.what, view.error))
@@ -210,6 +232,14 @@ def closed(view: Closed) -> Message:
         f" {cure}. Nothing is lost: what is to be shown there waits until then."
     )
     return message(said, [section("closed", said)])
+
+
+def withheld(channel: str) -> Message:
+    said = (
+        f"⚠️ The digest was not posted in <#{channel}>: the channel is shared with another company, which would read"
+        " what others' customers say. Whoever runs the desk can set DIGEST_CHANNEL to another one."
+    )
+    return message(said, [section("withheld", said)])
 
 
 def reopened(view: Reopened) -> Message:

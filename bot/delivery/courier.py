@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from bot.blocks import mirror
-from bot.blocks.digest import without_charts
+from bot.blocks.digest import without_data
 from bot.blocks.surface import Message
 from bot.delivery import agents, directory, offers, projection
 from bot.delivery.projection import Step, Suspended
@@ -548,6 +548,9 @@ class Courier:
             return
         try:
             async with _within(self._lease_seconds * 0.8):
+                if await self._is_for_others(notice):
+                    await self._withhold(lease, notice)
+                    return
                 ts = await self._deliver(notice, earlier)
         except RateLimited as limited:
             posting = limited.method in {"chat.postMessage", "chat.postEphemeral"}
@@ -563,6 +566,21 @@ class Courier:
             await self._notice_refused(lease, notice, refused.error)
         else:
             await self._told(lease, notice, ts)
+
+    async def _is_for_others(self, notice: Notice) -> bool:
+        """Whether another company would read the digest: the channel may have been shared since it was chosen."""
+        if not notice.key.startswith(notices.DIGEST):
+            return False
+        answer = await ask(self._services.slack, "conversations.info", channel=notice.channel)
+        return directory.found_channel(answer["channel"]).shared
+
+    async def _withhold(self, lease: Lease, notice: Notice) -> None:
+        log.warning("a digest is not posted: its channel is shared with another company", channel=notice.channel)
+        async with self._services.transaction() as tx:
+            if await showing.holds(tx, lease):
+                await notices.refuse(tx, notice.id, "the channel is shared with another company")
+                await agents.tell(tx, lease.lane, "withheld", mirror.withheld(lease.lane))
+                await showing.release(tx, lease, rest=0)
 
     async def _told(self, lease: Lease, notice: Notice, ts: str | None) -> None:
         """It is sent; `ts` None: it may be. A message for one person's eyes cannot be looked for, nor taken away.
@@ -593,7 +611,7 @@ class Courier:
         except SlackRefused as refused:
             if refused.error != "invalid_blocks":
                 raise
-        plain = Step("post", notice.key, step.channel, notice.thread_ts, without_charts(message))
+        plain = Step("post", notice.key, step.channel, notice.thread_ts, without_data(message))
         return (await self._post(plain, notice.id, None))[1]
 
     async def _later(
@@ -670,6 +688,7 @@ def _what(slot: str) -> str:
         "root": "The new ticket's first message",
         "rating": "The rating question",
         "email": "The question about an e-mail",
+        "rated": "A low rating",
     }.get(kind, "Something")
 
 

@@ -28,6 +28,9 @@ from storage.tickets import AuthorRole, Side, Ticket
 MANNERS: Mapping[str, Literal["broadcast", "me"]] = {"thread_broadcast": "broadcast", "me_message": "me"}
 UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
 
+#: A rating that the agents are told of at once, and those below it.
+LOW = 2
+
 
 class Suspended(Exception):  # noqa: N818 - a state of the channel, not a mistake
     """The triage channel is suspended: others would read there what is for agents only."""
@@ -150,10 +153,20 @@ async def _customer_side(view: _View) -> Step | None:
         return await _mirrored(view, unshown)
     question = f"rating:{ticket.closings}"
     asked = customer.question(_question(ticket))
-    if ticket.status == "closed" and not ticket.not_a_ticket and view.missing(question):
+    if ticket.status == "closed" and view.missing(question) and await _is_asked(view):
         return view.post(question, asked)
     wanted = [*([("root", root)] if root else []), (question, asked), ("status", status)]
     return await _outlived(view) or view.update_first(wanted) or await _shared(view)
+
+
+async def _is_asked(view: _View) -> bool:
+    """Whether the requester is asked for a rating: not shortly after they gave one."""
+    ticket, cooldown = view.ticket, view.desk.cooldown
+    if ticket.not_a_ticket:
+        return False
+    if not cooldown or ticket.requester is None or ticket.closed_at is None:
+        return True
+    return not await showing.rated_since(view.tx, ticket.requester, ticket.closed_at - cooldown)
 
 
 async def _triage_side(view: _View) -> Step | None:
@@ -172,11 +185,13 @@ async def _triage_side(view: _View) -> Step | None:
     ]
     missing += [(one.claimed_at, view.post(slot, said)) for slot, one, said in asked if view.missing(slot)]
     missing += await _alerts(view)
+    rated = await _rated(view)
+    missing += [(view.tx.now, view.post(slot, message)) for slot, message in rated if view.missing(slot)]
     if unshown := await showing.next_unshown(view.tx, ticket.id, "triage"):
         missing.append((unshown.created_at, await _mirrored(view, unshown)))
     if missing:
         return min(missing, key=lambda one: one[0])[1]
-    wanted = [*((slot, message) for slot, _, message in (*held, *asked)), ("card", shown_card)]
+    wanted = [*((slot, message) for slot, _, message in (*held, *asked)), *rated, ("card", shown_card)]
     return await _outlived(view) or view.update_first(wanted) or await _shared(view)
 
 
@@ -214,6 +229,27 @@ async def _shared(view: _View) -> Step | None:
 
 async def _author(tx: Transaction, user_id: UUID | None) -> Person | None:
     return (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None
+
+
+async def _rated(view: _View) -> list[tuple[str, Message]]:
+    """The requester's latest answer, where it was 1 or 2 at first: once for each closing, with what became of it."""
+    ticket, feedback = view.ticket, view.ticket.feedback
+    if not feedback or ticket.not_a_ticket:
+        return []
+    slot = f"rated:{await showing.answered_closing(view.tx, ticket.id)}"
+    if feedback["rating"] > LOW and ("triage", slot) not in view.posted:
+        return []
+    requester = (await people.with_user_ids(view.tx, [ticket.requester] if ticket.requester else [])).get(
+        ticket.requester or UUID(int=0)
+    )
+    told = views.Rated(
+        number=ticket.number,
+        requester=_name(requester) if requester else ticket.customer_email or "somebody",
+        rating=int(feedback["rating"]),
+        comment=feedback.get("comment"),
+        assignees=[person.slack_id for person in view.assignees],
+    )
+    return [(slot, mirror.rated(told))]
 
 
 async def _mirrored(view: _View, one: Unshown) -> Step:

@@ -88,6 +88,8 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             return await _digest(services, tx, person, command, key)
         case grammar.Setup():
             return await _set_up(tx, person, typed_at)
+        case grammar.Stats(period):
+            return digest_blocks.stats(await digest.stats(tx, person, period))
         case grammar.Help():
             return answers.help(agent=bool(person.agent_of), has_command=person.team_id == desk.team_id)
         case _:
@@ -122,13 +124,20 @@ async def listed(
 
 
 def _place(services: Services, place: figures.Place) -> str | None:
+    """Where agents can see the ticket: its card, else the customer's thread."""
+    if place.card_ts:
+        return services.desk.link(place.triage_channel, place.card_ts)
     return services.desk.link(place.channel, place.root_ts) if place.channel and place.root_ts else None
 
 
 async def _digest(services: Services, tx: Transaction, person: Person, command: grammar.Digest, key: str) -> Message:
-    """Posts the digest to the digest channel, for all leads to see."""
-    triage, view = await digest.asked_for(tx, person, command.period)
-    said = digest_blocks.digest(view, lambda place: _place(services, place))
-    channel = services.desk.digest_channel or triage
-    await notices.add(tx, f"digest:{key}", "channel", said.arguments(), channel=channel)
-    return answers.sentence(f"The digest is on its way to <#{channel}>.")
+    """Posts the digest for all leads to see: to the digest channel, else what concerns it to each triage channel."""
+    of = await digest.about(tx, person, command.about)
+    chosen = services.desk.digest_channel
+    posts = {chosen: of} if chosen else {channel: of.in_triage(channel) for channel in of.scope.triage}
+    for channel, part in posts.items():
+        view = await digest.digest(tx, part, command.period)
+        said = digest_blocks.digest(view, lambda place: _place(services, place))
+        await notices.add(tx, f"{notices.DIGEST}{key}:{channel}", "channel", said.arguments(), channel=channel)
+    places = " and ".join(f"<#{channel}>" for channel in posts)
+    return answers.sentence(f"The digest is on its way to {places}.")

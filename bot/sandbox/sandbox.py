@@ -191,6 +191,11 @@ class Sandbox:
         manifest = self.slack.manifest
         self.slack.manifest = replace(manifest, scopes=tuple(one for one in manifest.scopes if one != scope))
 
+    def take_blocks_away(self, *types: str) -> None:
+        """Let blocks of these types be unknown here, as new ones are where Slack has not brought them yet:
+        https://docs.slack.dev/changelog/2026/06/16/block-kit-data-visualization-block/"""
+        self.slack.missing_blocks = frozenset(types)
+
     def set_clock_ahead(self, seconds: float) -> None:
         """What the ``Date`` of each answer says, from this machine's point of view."""
         self.slack.ahead = seconds

@@ -49,6 +49,7 @@ class Slack:
         self.revoked = False
         self.scanning = 0.0
         """Seconds from an upload's completion to the message that shows its files."""
+        self.missing_blocks: frozenset[str] = frozenset()
         self.ahead = 0.0
         """Seconds by which Slack's clock is ahead of this machine's."""
         self.bot = Account(new_id("U"), self.team, manifest.bot_name, bot_id=new_id("B"))

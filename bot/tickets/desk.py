@@ -10,6 +10,7 @@ from dataclasses import dataclass
 class Desk:
     """The workspace and bot user that the desk runs as, and the times of its rules.
 
+    `cooldown`: how long a person who has rated is not asked again.
     `team_url`: "https://acme.slack.com/". `digest_channel`: where digests are posted; None: the triage channel.
     """
 
@@ -20,6 +21,7 @@ class Desk:
     undo: dt.timedelta
     grouping: dt.timedelta
     reopening: dt.timedelta
+    cooldown: dt.timedelta = dt.timedelta(0)
 
     def link(self, channel: str, ts: str, thread_ts: str | None = None) -> str:
         """Where a message is: https://docs.slack.dev/reference/methods/chat.getPermalink shows the form."""

@@ -1,17 +1,33 @@
-"""The lead's digest: what happened in the tickets of some triage channels, and what waits now."""
+"""What leads and agents see of the figures: digests, and an agent's own figures beside the team's."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+from bot.tickets import grammar
+from bot.tickets.errors import Refused
+from bot.tickets.hours import WorkingHours
 from bot.tickets.permissions import Operation, demand_in
-from storage import figures
+from storage import channels, figures, people
 from storage.engine import Transaction
-from storage.figures import AgentFigures, Backlog, LowRating, Moves, Spread, TagCount, Waiting
+from storage.figures import (
+    AgentFigures,
+    Backlog,
+    Calendars,
+    LowRating,
+    Moves,
+    Own,
+    Repriced,
+    Scope,
+    Spread,
+    TagCount,
+    Waiting,
+)
 from storage.people import Person
 from storage.tickets import Priority, Status
 
@@ -20,6 +36,7 @@ UTC = ZoneInfo("UTC")
 DAYS: Mapping[PeriodName, int] = {"today": 1, "week": 7, "month": 30}
 WAITING = 5
 TAGS = 10
+LOW_RATINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,54 @@ def period_of(name: PeriodName, now: dt.datetime, zone: ZoneInfo) -> Period:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """Whose tickets figures are of. `company`: its name, where they are of one company's only."""
+
+    scope: Scope
+    company: str | None = None
+
+    def in_triage(self, channel: str) -> About:
+        """What of it the agents of one triage channel may see."""
+        return replace(self, scope=replace(self.scope, triage=(channel,)))
+
+
+async def about(tx: Transaction, person: Person, of: grammar.Channel | str | None = None) -> About:
+    """What an agent asked figures about: of the tickets of their triage channels only."""
+    everything = Scope(tuple(sorted(person.agent_of)))
+    demand_in(person, next(iter(everything.triage), None), Operation.FIGURES)
+    match of:
+        case grammar.Channel():
+            return About(await _of_channel(tx, person, of))
+        case str():
+            known = await people.companies_of(tx, everything.triage)
+            teams = tuple(team for team, name in known.items() if name.casefold() == of.casefold())
+            if not teams:
+                raise Refused(_no_company(of, list(known.values())))
+            return About(replace(everything, companies=teams), known[teams[0]])
+        case None:
+            return About(everything)
+
+
+async def _of_channel(tx: Transaction, person: Person, of: grammar.Channel) -> Scope:
+    name = of.name.casefold()
+    support = [one for one in await channels.served(tx, "support") if one.triage_channel in person.agent_of]
+    triage = [one for one in await channels.served(tx, "triage") if one.id in person.agent_of]
+    for one in (*support, *triage):
+        if one.id == of.id or (of.id is None and one.name.casefold() == name):
+            return Scope((one.triage_channel,), one.id) if one.triage_channel else Scope((one.id,))
+    near = get_close_matches(name, [one.name for one in support], n=1)
+    meant = f" Did you mean: `/ticket digest #{near[0]}`?" if near else ""
+    raise Refused(f"#{of.name} is no support channel of yours.{meant}")
+
+
+def _no_company(typed: str, known: Sequence[str]) -> str:
+    words = {name.casefold(): name for name in (*known, *DAYS)}
+    near = [words[word] for word in get_close_matches(typed.casefold(), words, n=1)]
+    meant = f"Did you mean: `/ticket digest {near[0]}`?" if near else "A channel is written with #."
+    return f"No customers of a company “{typed[:80]}” have asked for anything. {meant}"
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """A number of this period with that of the period before; of a backlog, now with when this period began."""
 
@@ -76,11 +141,18 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """How many tickets were rated in the period, the mean of their last ratings in it, and each of 1 or 2."""
+    """How many tickets were rated in the period, and the mean of their last ratings in it."""
 
     count: int
     mean: float | None
-    low: tuple[LowRating, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LowRatings:
+    """How many tickets were rated 1 or 2 last, and the newest of these."""
+
+    count: int
+    newest: tuple[LowRating, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +165,14 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
-    """The figures of one period, without what was found to be no ticket. Times are in seconds.
+class Team:
+    """What happened in the period, without what was found to be no ticket. Times are in seconds of working time.
 
     opened, closed, reopened: how often that happened; a ticket closed twice counts twice.
-    backlog_by_status, backlog_by_priority: tickets that are not closed.
-    first_response: from opening to the first message by an agent after it, of tickets first answered in the period;
-      imported messages are older than the ticket and do not count.
-    resolution: how long tickets had been new or open (neither pending nor closed) at their last closing in the period.
-    waiting: the new and open tickets waiting longest for an answer, now.
-    agents: everybody who has tickets now (open, pending) or closed some in the period.
-    tags: of the tickets opened in the period, as they are now.
+    first_response, resolution: how long tickets had been new or open (neither pending nor closed) at their first
+      answer, and at their last closing.
     """
 
-    period: Period
-    triage_channels: tuple[str, ...]
     opened: Compared
     closed: Compared
     reopened: Compared
@@ -116,13 +181,11 @@ class Digest:
     first_response: Spread
     resolution: Spread
     ratings: Ratings
-    waiting: tuple[Waiting, ...]
-    agents: tuple[AgentFigures, ...]
-    tags: tuple[TagCount, ...]
     days: tuple[Day, ...]
 
     @property
     def backlog(self) -> Compared:
+        """Tickets that are not closed."""
         of_each = self.backlog_by_status.values()
         return Compared(sum(one.now for one in of_each), sum(one.before for one in of_each))
 
@@ -133,66 +196,174 @@ class Digest:
         return not (moved + self.first_response.count + self.ratings.count)
 
 
-async def asked_for(tx: Transaction, person: Person, period: PeriodName) -> tuple[str, Digest]:
-    """The digest that an agent asks for, and the first of the triage channels that it is about."""
-    triage = sorted(person.agent_of)
-    demand_in(person, next(iter(triage), None), Operation.DIGEST)
-    return triage[0], await digest(tx, triage, period)
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The figures of one period.
+
+    by_hours: whether working hours are set in some support channel, so that other time there is left out.
+    waiting: the new and open tickets waiting longest for an answer, now.
+    agents: everybody who has tickets now (open, pending) or closed some in the period.
+    tags: of the tickets opened in the period, as they are now.
+    """
+
+    period: Period
+    about: About
+    team: Team
+    by_hours: bool
+    low: LowRatings
+    waiting: tuple[Waiting, ...]
+    agents: tuple[AgentFigures, ...]
+    tags: tuple[TagCount, ...]
 
 
-async def digest(
-    tx: Transaction, triage_channels: Sequence[str], period: PeriodName, *, zone: ZoneInfo = UTC
-) -> Digest:
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """An agent's own figures and the team's. `ratings`: of the tickets that are theirs. `by_hours`: as in a digest."""
+
+    period: Period
+    about: About
+    own: Own
+    ratings: Ratings
+    team: Team
+    by_hours: bool
+
+
+async def digest(tx: Transaction, of: About, period: PeriodName, *, zone: ZoneInfo = UTC) -> Digest:
     """The digest as of `tx.now`."""
-    of = period_of(period, tx.now, zone)
-    scope = (tx, triage_channels, of.start, of.end)
-    before, *days = await figures.moves(tx, triage_channels, [of.before, *of.days], of.end)
-    backlog = await figures.backlog(tx, triage_channels, of.end)
-    backlog_before = await figures.backlog(tx, triage_channels, of.start)
+    during = period_of(period, tx.now, zone)
+    scope = (tx, of.scope, during.start, during.end)
+    hours = await _hours(tx, of.scope)
+    rated = await figures.ratings(*scope)
     return Digest(
-        period=of,
-        triage_channels=tuple(triage_channels),
-        opened=Compared(sum(day.opened for day in days), before.opened),
-        closed=Compared(sum(day.closed for day in days), before.closed),
-        reopened=Compared(sum(day.reopened for day in days), before.reopened),
-        backlog_by_status=_by_status(backlog, backlog_before),
-        backlog_by_priority=_by_priority(backlog, backlog_before),
-        first_response=await figures.first_responses(*scope),
-        resolution=await figures.resolutions(*scope),
-        ratings=_ratings(await figures.ratings(*scope), await figures.low_ratings(*scope)),
-        waiting=tuple(await figures.longest_waiting(tx, triage_channels, limit=WAITING)),
+        period=during,
+        about=of,
+        team=await _team(tx, of.scope, during, hours, _ratings(rated)),
+        by_hours=bool(hours),
+        low=LowRatings(rated.get(1, 0) + rated.get(2, 0), tuple(await figures.low_ratings(*scope, limit=LOW_RATINGS))),
+        waiting=tuple(await figures.longest_waiting(tx, of.scope, limit=WAITING)),
         agents=tuple(await figures.agents(*scope)),
         tags=tuple(await figures.top_tags(*scope, limit=TAGS)),
-        days=_days(of, days),
     )
 
 
-def _by_status(now: Sequence[Backlog], before: Sequence[Backlog]) -> dict[Status, Compared]:
+async def stats(tx: Transaction, person: Person, period: PeriodName, *, zone: ZoneInfo = UTC) -> Stats:
+    """An agent's figures as of `tx.now`, of the tickets of their triage channels."""
+    of = await about(tx, person)
+    during = period_of(period, tx.now, zone)
+    scope = (tx, of.scope, during.start, during.end)
+    hours = await _hours(tx, of.scope)
+    return Stats(
+        period=during,
+        about=of,
+        own=await figures.own(tx, of.scope, person.user_id, during.before, during.start, during.end),
+        ratings=_ratings(await figures.ratings(*scope, assignee=person.user_id)),
+        team=await _team(tx, of.scope, during, hours, _ratings(await figures.ratings(*scope))),
+        by_hours=bool(hours),
+    )
+
+
+async def _team(
+    tx: Transaction, scope: Scope, period: Period, hours: Mapping[str, WorkingHours], ratings: Ratings
+) -> Team:
+    # Those at the last place came later than the period ends, by the clock of another replica.
+    moves = await figures.moves(tx, scope, [period.before, *period.days, period.end])
+    standing = await figures.backlog(tx, scope)
+    since = await figures.began(tx) or period.start
+    times = await figures.times(tx, scope, period.start, period.end, calendars(hours, since, period.end))
+    end = len(period.days) + 1
+    ended = _Standing(
+        standing, [one for one in moves if one.place >= end], await figures.repriced(tx, scope, period.end)
+    )
+    began = _Standing(
+        standing, [one for one in moves if one.place >= 1], await figures.repriced(tx, scope, period.start)
+    )
+    before, *days = (_happened(one for one in moves if one.place == place) for place in range(end))
+    return Team(
+        opened=Compared(sum(day.opened for day in days), before.opened),
+        closed=Compared(sum(day.closed for day in days), before.closed),
+        reopened=Compared(sum(day.reopened for day in days), before.reopened),
+        backlog_by_status={
+            status: Compared(ended.with_status(status), began.with_status(status))
+            for status in get_args(Status)
+            if status != "closed"
+        },
+        backlog_by_priority={
+            priority: Compared(ended.with_priority(priority), began.with_priority(priority))
+            for priority in reversed(get_args(Priority))
+        },
+        first_response=times.first_response,
+        resolution=times.resolution,
+        ratings=ratings,
+        days=tuple(Day(date, day.opened, day.closed) for date, day in zip(period.dates, days, strict=True)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Happened:
+    opened: int
+    closed: int
+    reopened: int
+
+
+def _happened(moves: Iterable[Moves]) -> _Happened:
+    """A ticket that another program wrote as closed was opened and closed."""
+    moved = list(moves)
+    return _Happened(
+        sum(one.tickets for one in moved if one.was is None),
+        sum(one.tickets for one in moved if one.status == "closed"),
+        sum(one.tickets for one in moved if one.was == "closed"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The tickets that were not closed at a moment: those that are not now, with what has happened since undone."""
+
+    now: Sequence[Backlog]
+    since: Sequence[Moves]
+    repriced: Sequence[Repriced]
+
+    def with_status(self, status: Status) -> int:
+        came = sum(one.tickets for one in self.since if one.status == status)
+        left = sum(one.tickets for one in self.since if one.was == status)
+        return sum(one.tickets for one in self.now if one.status == status) - came + left
+
+    def with_priority(self, priority: Priority) -> int:
+        moved = [one for one in self.since if one.priority == priority]
+        came = sum(one.tickets for one in moved if one.status != "closed")
+        left = sum(one.tickets for one in moved if one.was not in (None, "closed"))
+        gained = sum(one.tickets for one in self.repriced if one.was == priority)
+        lost = sum(one.tickets for one in self.repriced if one.priority == priority)
+        return sum(one.tickets for one in self.now if one.priority == priority) - came + left + gained - lost
+
+
+async def _hours(tx: Transaction, scope: Scope) -> dict[str, WorkingHours]:
+    """By support channel."""
     return {
-        status: Compared(
-            sum(one.tickets for one in now if one.status == status),
-            sum(one.tickets for one in before if one.status == status),
-        )
-        for status in get_args(Status)
-        if status != "closed"
+        channel: WorkingHours.model_validate(stored)
+        for channel, stored in (await channels.working_hours(tx)).items()
+        if scope.channel in (None, channel)
     }
 
 
-def _by_priority(now: Sequence[Backlog], before: Sequence[Backlog]) -> dict[Priority, Compared]:
-    return {
-        priority: Compared(
-            sum(one.tickets for one in now if one.priority == priority),
-            sum(one.tickets for one in before if one.priority == priority),
-        )
-        for priority in reversed(get_args(Priority))
-    }
+def calendars(hours: Mapping[str, WorkingHours], since: dt.datetime, end: dt.datetime) -> Calendars:
+    """The working time of support channels between two moments; channels with the same hours share a calendar."""
+    span = (end - since).total_seconds() + 1
+    starts, ends, sums = [0.0], [span], [0.0]
+    bases: dict[WorkingHours, float] = {}
+    for one in dict.fromkeys(hours.values()):
+        base = bases[one] = span * (len(bases) + 1)
+        worked = 0.0
+        # Where the calendar begins nothing had been worked, whatever stands before it.
+        shifts = [(since, since), *one.shifts(since, end)]
+        for opens, closes in shifts:
+            starts.append(base + (opens - since).total_seconds())
+            ends.append(base + (closes - since).total_seconds())
+            sums.append(worked)
+            worked += (closes - opens).total_seconds()
+    return Calendars(since, span, {channel: bases[one] for channel, one in hours.items()}, starts, ends, sums)
 
 
-def _ratings(tickets: Mapping[int, int], low: Sequence[LowRating]) -> Ratings:
+def _ratings(tickets: Mapping[int, int]) -> Ratings:
     count = sum(tickets.values())
-    mean = sum(rating * many for rating, many in tickets.items()) / count if count else None
-    return Ratings(count, mean, tuple(low))
-
-
-def _days(period: Period, moves: Sequence[Moves]) -> tuple[Day, ...]:
-    return tuple(Day(date, day.opened, day.closed) for date, day in zip(period.dates, moves, strict=True))
+    return Ratings(count, sum(rating * many for rating, many in tickets.items()) / count if count else None)

@@ -38,6 +38,7 @@ _FILTERS = {
 }
 _NUMBER = re.compile(r"#?(-?)([0-9]+)")
 _CHANNEL = re.compile(r"<#[A-Z0-9]+\|([^<>]+)>")
+_CHANNEL_ID = re.compile(r"<#([A-Z0-9]+)(?:\|([^<>]*))?>")
 _TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
 _WORD = re.compile(r"[^\s,<]*<[^<>]*>|[^\s,]+")
 _QUOTES = {'"': '"', "“": "”"}
@@ -174,7 +175,23 @@ class Spam:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """`id` is None where Slack did not say which channel the name is."""
+
+    id: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
+    """`about`: a channel, or a company's name as it was typed; None: everything."""
+
+    period: Period = "week"
+    about: Channel | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
     period: Period = "week"
 
 
@@ -207,6 +224,7 @@ Command: TypeAlias = (
     | Spam
     | Digest
     | Setup
+    | Stats
     | Help
 )
 
@@ -405,7 +423,30 @@ def _spam(said: _Said) -> Spam:
 
 
 def _digest(said: _Said) -> Digest:
-    return Digest(_choice(said, _PERIODS, "period")) if said.rest else Digest()
+    """The period may stand before or after what the digest is about."""
+    words = said.rest.split()
+    places = [place for place in dict.fromkeys((0, len(words) - 1)) if _period(words[place : place + 1])]
+    if len(places) > 1:
+        raise said.wrong(f"{_shown(words[-1])} is one too many: a digest is of one period.")
+    period = _period([words.pop(place) for place in places]) or "week"
+    return Digest(period, _about(" ".join(words)))
+
+
+def _period(words: list[str]) -> Period | None:
+    return next((period for period in _PERIODS for word in words if word.casefold() == period), None)
+
+
+def _about(typed: str) -> Channel | str | None:
+    channel = _CHANNEL_ID.fullmatch(typed)
+    if channel:
+        return Channel(channel[1], channel[2] or channel[1])
+    if typed.startswith("#"):
+        return Channel(None, words_of.readable(typed.removeprefix("#"), {}))
+    return words_of.readable(_unquoted(typed), {}) or None
+
+
+def _stats(said: _Said) -> Stats:
+    return Stats(_choice(said, _PERIODS, "period")) if said.rest else Stats()
 
 
 def _setup(said: _Said) -> Setup:
@@ -469,7 +510,14 @@ VERBS: Mapping[str, Verb] = {
     ),
     "reopen": Verb("reopen N", "Opens a closed ticket again.", "reopen 42", False, _reopen),
     "spam": Verb("spam N", "Closes silently what is not a ticket.", "spam 42", True, _spam),
-    "digest": Verb("digest [today|week|month]", "Sums up today, the week or the month.", "digest week", True, _digest),
+    "digest": Verb(
+        "digest [today|week|month] [#channel|company]",
+        "Sums up a day, a week or a month, of everything or of one channel or company.",
+        "digest week <#C024BE7LR|help-globex>",
+        True,
+        _digest,
+    ),
+    "stats": Verb("stats [today|week|month]", "Shows you your own figures and the team's.", "stats week", True, _stats),
     "setup": Verb("setup", "Sets up the channel in which it is typed.", "setup", True, _setup),
     "help": Verb("help", "Lists the verbs that you may use.", "help", False, _help),
 }

@@ -72,7 +72,6 @@ async def give_email(tx: Transaction, person: Person, owner: UUID, email: str, o
     kept = await people.save_customer(tx, owner, _customer(person, email))
     for ticket_id in of:
         await tickets.change(tx, ticket_id, customer_email=kept)
-        await tickets.remember_rating(tx, ticket_id)
 
 
 def _customer(person: Person, email: str) -> Customer:

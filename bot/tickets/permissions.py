@@ -33,7 +33,7 @@ class Operation(StrEnum):
     LEAVE_EMAIL = "leave their e-mail address"
     DECIDE_EMAIL = "say whose an e-mail address is"
     OPEN_FOR_OTHERS = "open a ticket for somebody else"
-    DIGEST = "ask for a digest"
+    FIGURES = "ask for figures"
 
 
 _REQUESTERS_ALONE = frozenset({Operation.RATE, Operation.LEAVE_EMAIL})

@@ -164,6 +164,20 @@ class HeldReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """What the requester answered, where it was 1 or 2 at first. `rating`: 1 to 5; `comment`: as they typed it.
+
+    `assignees`: Slack ids of those who are to notice it.
+    """
+
+    number: int
+    requester: str
+    rating: int
+    comment: str | None
+    assignees: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Something in the triage thread that the assignees must notice.
 

@@ -351,6 +351,7 @@ rendered: st.SearchStrategy[Message] = st.one_of(
     alerts.map(mirror.alert),
     email_claims.map(mirror.email_claim),
     numbers.map(customer.email_offer),
+    st.builds(views.Rated, numbers, anything, st.integers(1, 5), st.none() | anything, slack_ids).map(mirror.rated),
     st.builds(views.Parked, anything, anything).map(mirror.parked),
     st.builds(lambda text: answers.sentence(f"No. {text}"), anything),
     st.builds(setups.asked, channel_ids, st.none() | anything.map(lambda why: f"No. {why}")),

@@ -1,7 +1,7 @@
 """The digest is within Slack's limits at any size, and says in words what its chart shows."""
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks.digest import digest, duration, without_charts
+from bot.blocks.digest import digest, duration, stats, without_data
 from bot.blocks.ids import Action
 from bot.blocks.surface import Message
 from bot.sandbox.blockkit import message_refusals, update_refusals
-from bot.tickets.digest import Compared, Day, Digest, Period, Ratings, period_of
-from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
+from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team, period_of
+from storage.figures import AgentFigures, LowRating, Own, Place, Scope, Spread, TagCount, Waiting
 from tests.blocks.samples import ADA, AT, GRACE, anything, links, moments
 
 PLACE = Place("C1", "1.1", "G1", "2.2")
@@ -30,11 +30,14 @@ def a_period(name: Any = "week", now: dt.datetime = AT) -> Period:
     return period_of(name, now, ZoneInfo("Europe/Berlin"))
 
 
+TEAM = [field.name for field in fields(Team)]
+EVERYTHING = About(Scope(("G1",)))
+
+
 def a_digest(**changes: Any) -> Digest:
-    period = a_period()
+    """`changes` of the digest or of its team."""
+    period = changes.get("period", a_period())
     values: dict[str, Any] = {
-        "period": period,
-        "triage_channels": ("G1",),
         "opened": Compared(12, 9),
         "closed": Compared(7, 9),
         "reopened": Compared(1, 1),
@@ -42,13 +45,18 @@ def a_digest(**changes: Any) -> Digest:
         "backlog_by_priority": {"high": Compared(1, 0), "medium": Compared(4, 4), "low": Compared(0, 0)},
         "first_response": Spread(600, 7_800, 9),
         "resolution": Spread(7_800, 95_000, 7),
-        "ratings": Ratings(2, 3.0, (LowRating(42, 1, "Slow & <rude>\nvery", PLACE),)),
+        "ratings": Ratings(2, 3.0),
+        "days": tuple(Day(date, place, 6 - place) for place, date in enumerate(period.dates)),
+        "period": period,
+        "about": EVERYTHING,
+        "by_hours": False,
+        "low": LowRatings(1, (LowRating(42, 1, "Slow & <rude>\nvery", PLACE),)),
         "waiting": (Waiting(7, "Printer <!channel>", "Ada", AT, False, PLACE),),
         "agents": (AgentFigures(GRACE, "Grace Hopper", 3, 2, 5), AgentFigures(ADA, None, 0, 0, 2)),
         "tags": (TagCount("billing", 3), TagCount("export", 1)),
-        "days": tuple(Day(date, place, 6 - place) for place, date in enumerate(period.dates)),
-    }
-    return Digest(**values | changes)
+    } | changes
+    team = Team(**{name: values.pop(name) for name in TEAM})
+    return Digest(team=team, **values)
 
 
 def a_quiet_digest(**changes: Any) -> Digest:
@@ -61,7 +69,8 @@ def a_quiet_digest(**changes: Any) -> Digest:
         "backlog_by_priority": dict.fromkeys(["high", "medium", "low"], none),
         "first_response": Spread(None, None, 0),
         "resolution": Spread(None, None, 0),
-        "ratings": Ratings(0, None, ()),
+        "ratings": Ratings(0, None),
+        "low": LowRatings(0, ()),
         "waiting": (),
         "agents": (),
         "tags": (),
@@ -105,30 +114,70 @@ def test_the_chart_has_a_bar_for_each_day_or_two(name: str, bars: int) -> None:
     assert sum(point["value"] for point in closed["data"]) == 2 * len(days)
 
 
-def test_the_chart_in_words() -> None:
+def test_charts_and_table_in_words() -> None:
     message = digest(a_digest(), open_card)
-    worded = without_charts(message)
+    worded = without_data(message)
 
-    words = block(worded, "days")["text"]["text"]
-    assert "22 Nov: 6 opened, 0 closed" in words
-    assert words in message.text
-    assert [one["block_id"] for one in worded.blocks] == [one["block_id"] for one in message.blocks]
-    assert without_charts(worded) == worded
+    for block_id, said in (("days", "22 Nov: 6 opened, 0 closed"), ("agents", "• Grace Hopper: open 3, pending 2")):
+        words = block(worded, block_id)["text"]["text"]
+        assert said in words
+        assert words in message.text
+    # What the chart of the backlog shows stands in words above it.
+    assert "Status: new 3 (▲ 2 more)" in block(worded, "backlog")["text"]["text"]
+    gone = [one["block_id"] for one in message.blocks if one not in worded.blocks]
+    assert gone == ["days", "statuses", "agents"]
+    assert without_data(worded) == worded
 
 
 def test_a_mean_never_stands_without_its_count() -> None:
-    message = digest(a_digest(ratings=Ratings(17, 4.25, ())), open_card)
+    message = digest(a_digest(ratings=Ratings(17, 4.25)), open_card)
 
     assert "4.2 of 5 on average, from 17 tickets" in block(message, "happened")["text"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        (About(Scope(("G1", "G2"))), "<#G1> <#G2>"),
+        (About(Scope(("G1",), channel="C1")), "<#C1>"),
+        (About(Scope(("G1",), companies=("T1",)), "Globex <&>"), "customers of Globex &lt;&amp;&gt;"),
+    ],
+)
+def test_a_digest_says_what_it_is_of(about: About, said: str) -> None:
+    message = digest(a_digest(about=about), open_card)
+
+    assert block(message, "about")["elements"][0]["text"].endswith(f" · {said}")
+    assert said in message.text
+
+
+def test_times_say_what_is_left_out_of_them() -> None:
+    message = digest(a_digest(by_hours=True), open_card)
+
+    assert "and outside working hours" in block(message, "happened")["text"]["text"]
+
+
+def test_an_agents_own_figures(snapshot: SnapshotAssertion) -> None:
+    team = a_digest().team
+    view = Stats(a_period(), EVERYTHING, Own(3, 2, 5, 7, 21), Ratings(4, 4.5), team, by_hours=False)
+
+    message = stats(view)
+
+    assert block(message, "own")["text"]["text"] == snapshot
+    assert "4.5 of 5 on average, from 4 tickets" in message.text
+    assert block(message, "team")["text"]["text"] in message.text
+
+
 def test_what_does_not_fit_is_counted() -> None:
-    low = tuple(LowRating(number, 2, "x" * 500, PLACE) for number in range(100))
-    message = digest(a_digest(ratings=Ratings(100, 2.0, low)), open_card)
+    low = tuple(LowRating(number, 2, "x" * 500, PLACE) for number in range(30))
+    agents = (AgentFigures(GRACE, "Grace Hopper", 3, 2, 5),) * 40
+    message = digest(a_digest(low=LowRatings(100, low), agents=agents), open_card)
 
     lines = block(message, "low")["text"]["text"].splitlines()
     assert lines[-1] == f"and {100 - len(lines) + 2} more"
     assert len(lines) > 5
+    rows = block(message, "agents")["rows"]
+    assert rows[-1][0]["text"] == f"and {40 - len(rows) + 2} more"
+    assert rows[-1][0]["text"] in message.text
 
 
 @pytest.mark.parametrize(
@@ -163,14 +212,23 @@ periods = st.builds(
 )
 
 
+scopes = st.builds(
+    Scope,
+    st.lists(anything, min_size=1, max_size=5).map(tuple),
+    st.none() | anything,
+    st.none() | st.lists(anything, max_size=2).map(tuple),
+)
+
+
 @st.composite
 def digests(draw: st.DrawFn) -> Digest:
     period = draw(periods)
-    many_low = draw(st.lists(low, max_size=3)) * draw(st.integers(1, 50))
+    many_low = draw(st.lists(low, max_size=3)) * draw(st.integers(1, 10))
     many_agents = draw(st.lists(agents, max_size=3)) * draw(st.integers(1, 50))
-    return Digest(
+    return a_digest(
         period=period,
-        triage_channels=tuple(draw(st.lists(anything, max_size=5))),
+        about=draw(st.builds(About, scopes, st.none() | anything)),
+        by_hours=draw(st.booleans()),
         opened=draw(compared),
         closed=draw(compared),
         reopened=draw(compared),
@@ -178,7 +236,8 @@ def digests(draw: st.DrawFn) -> Digest:
         backlog_by_priority=draw(st.fixed_dictionaries(dict.fromkeys(["high", "medium", "low"], compared))),
         first_response=draw(spreads),
         resolution=draw(spreads),
-        ratings=Ratings(draw(counts), draw(st.none() | st.floats(1, 5)), tuple(many_low)),
+        ratings=Ratings(draw(counts), draw(st.none() | st.floats(1, 5))),
+        low=LowRatings(draw(counts), tuple(many_low)),
         waiting=tuple(draw(st.lists(waiting, max_size=5, unique_by=lambda one: one.number))),
         agents=tuple(many_agents),
         tags=tuple(draw(st.lists(st.builds(TagCount, anything, counts), max_size=10))),
@@ -190,9 +249,13 @@ def digests(draw: st.DrawFn) -> Digest:
 @given(digests(), links)
 def test_slack_takes_any_digest_with_and_without_its_chart(view: Digest, link: str | None) -> None:
     message = digest(view, lambda _: link)
-    for one in (message, without_charts(message)):
+    for one in (message, without_data(message)):
         assert message_refusals(one.text, one.blocks) == []
         assert update_refusals(one.text, one.blocks) == []
+    own = stats(
+        Stats(view.period, view.about, Own(MANY, MANY, MANY, 0, MANY), view.team.ratings, view.team, view.by_hours)
+    )
+    assert message_refusals(own.text, own.blocks) == []
 
 
 def test_the_largest_digest_there_can_be() -> None:
@@ -202,12 +265,13 @@ def test_the_largest_digest_there_can_be() -> None:
     dates = a_period("month").dates
     view = a_digest(
         period=a_period("month"),
-        triage_channels=("G1234567890",) * 50,
+        about=About(Scope(("G1234567890",) * 50)),
         **dict.fromkeys(["opened", "closed", "reopened"], compared_most),
         backlog_by_status=dict.fromkeys(["new", "open", "pending"], compared_most),
         backlog_by_priority=dict.fromkeys(["high", "medium", "low"], compared_most),
         waiting=tuple(Waiting(number - place, "x" * 999, "x" * 999, AT, False, PLACE) for place in range(5)),
-        ratings=Ratings(number, 1.0, (LowRating(number, 1, "x" * 999, PLACE),) * 99),
+        ratings=Ratings(number, 1.0),
+        low=LowRatings(number, (LowRating(number, 1, "x" * 999, PLACE),) * 30),
         agents=(AgentFigures(GRACE, "x" * 99, number, number, number),) * 99,
         tags=(TagCount("x" * 99, number),) * 10,
         days=tuple(Day(date, number // 9, number // 9) for date in dates),
@@ -215,8 +279,9 @@ def test_the_largest_digest_there_can_be() -> None:
 
     message = digest(view, lambda _: link)
 
-    assert message_refusals(message.text, without_charts(message).blocks) == []
+    assert message_refusals(message.text, without_data(message).blocks) == []
     assert "16 Nov" in message.text
+    assert "and 87 more" in message.text
 
 
 def test_nobody_is_alerted_and_no_link_is_forged() -> None:

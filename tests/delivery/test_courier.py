@@ -346,6 +346,55 @@ async def test_an_answer_that_was_lost_is_not_given_twice(office: Office) -> Non
     assert await office.sql.fetchval("select ts from threadesk.notices where key like 'digest:%'") is not None
 
 
+async def test_no_digest_is_posted_where_another_company_reads_it(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    """The channel was Acme's own when the desk was started."""
+    digests = await world.sandbox.add_channel("digests", members=[world.grace, world.sandbox.bot])
+    async with open_office(world, database_url, sql, digest_channel="digests") as office:
+        await opened(office)
+        office.sandbox.disrupt("conversations.info", "ratelimited")
+        await command(office, "digest today")
+        await office.at_rest()
+        assert sum("Digest" in one.text for one in office.sandbox.messages(digests)) == 1
+        (globex,) = world.help.shared_with
+        world.sandbox.share(digests, globex)
+        await command(office, "digest week")
+        await office.at_rest()
+        assert sum("Digest" in one.text for one in office.sandbox.messages(digests)) == 1
+        told = [one.text for one in office.sandbox.messages(world.triage) if "was not posted" in one.text]
+        assert len(told) == 1
+        assert f"<#{digests.id}>: the channel is shared with another company" in told[0]
+
+
+async def test_no_digest_is_posted_where_customers_write_by_now(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    digests = await world.sandbox.add_channel("digests", members=[world.grace, world.sandbox.bot])
+    async with open_office(world, database_url, sql, digest_channel="digests") as office:
+        await sql.execute(
+            "insert into threadesk.channels (id, name, role, triage_channel) values ($1, 'digests', 'support', $2)",
+            digests.id,
+            world.triage.id,
+        )
+        await command(office, "digest today")
+        await office.at_rest()
+        assert [one for one in office.sandbox.messages(digests) if "Digest" in one.text] == []
+
+
+async def test_where_slack_takes_no_charts_the_digest_says_it_in_words(office: Office) -> None:
+    await opened(office)
+    await command(office, "assign 1 " + office.world.grace.mention)
+    office.sandbox.take_blocks_away("data_visualization", "table")
+    await command(office, "digest today")
+    await office.at_rest()
+    (digest,) = [one for one in office.sandbox.messages(office.world.triage) if "Digest" in one.text]
+    assert {block["type"] for block in digest.blocks} <= {"header", "context", "section"}
+    said = "\n".join(block["text"]["text"] for block in digest.blocks if block["type"] == "section")
+    assert "1 opened, 0 closed" in said
+    assert "• Grace Hopper: open 1, pending 0, closed 0" in said
+
+
 @pytest.mark.parametrize("trouble", [None, "http_500", "ratelimited"])
 async def test_a_reply_whose_thread_has_vanished_does_not_stay_in_the_open_channel(
     world: World, database_url: str, sql: asyncpg.Connection, trouble: Any

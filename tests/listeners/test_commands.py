@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.sandbox import Message, Person
+from bot.sandbox import Channel, Message, Person
 from tests.conftest import Office
 
 pytestmark = pytest.mark.transports("http", "socket")
@@ -278,6 +278,82 @@ async def test_digest_is_posted_for_the_leads_once(office: Office) -> None:
     assert await office.sql.fetchval("select count(*) from threadesk.notices where key like 'digest:%'") == 1
 
 
+async def second_triage(office: Office) -> Channel:
+    """Another triage channel, of which Grace is an agent and Linus is not, with a support channel of Acme's own."""
+    world = office.world
+    await world.sandbox.invite(world.help, world.linus)
+    billing = await world.sandbox.add_channel("billing", private=True, members=[world.grace, world.sandbox.bot])
+    new = "insert into threadesk.channels (id, name, role, triage_channel) values"
+    await office.sql.execute(f"{new} ($1, 'billing', 'triage', null)", billing.id)
+    await office.sql.execute(f"{new} ('C0INVOICES', 'invoices', 'support', $1)", billing.id)
+    await office.sql.execute(
+        "insert into threadesk.triage_members values ($1, $2, $3)", billing.id, world.grace.team.id, world.grace.id
+    )
+    return billing
+
+
+def digests(office: Office, channel: Channel) -> list[str]:
+    return [one.text for one in office.sandbox.messages(channel) if "Digest" in one.text]
+
+
+async def test_each_triage_channel_gets_the_digest_of_its_own_tickets(office: Office) -> None:
+    billing = await second_triage(office)
+    await opened(office, office.world.ada, "The export fails")
+    said = await ask(office, office.world.grace, "digest")
+    assert (office.world.triage.id in said, billing.id in said) == (True, True)
+    assert "*Opened* 1" in digests(office, office.world.triage)[0]
+    assert "Nothing was opened" in digests(office, billing)[0]
+
+    said = await ask(office, office.world.linus, "digest")
+    assert (office.world.triage.id in said, billing.id in said) == (True, False)
+
+
+async def test_a_digest_of_one_channel_or_company(office: Office) -> None:
+    world = office.world
+    billing = await second_triage(office)
+    await opened(office, world.ada, "The export fails")
+    for about in (f"<#{world.help.id}|help-globex>", "#help-globex", "globex", f"<#{world.triage.id}|triage>"):
+        await ask(office, world.grace, f"digest {about} today")
+        assert "*Opened* 1" in digests(office, world.triage)[-1]
+    assert "customers of Globex" in digests(office, world.triage)[2]
+    await ask(office, world.grace, "digest #invoices")
+    assert "<#C0INVOICES>" in digests(office, billing)[-1]
+
+    refused = await ask(office, world.linus, "digest #invoices")
+    assert refused == "#invoices is no support channel of yours."
+    assert "Did you mean: `/ticket digest #help-globex`?" in await ask(office, world.linus, "digest #help-globx")
+    assert "Did you mean: `/ticket digest Globex`?" in await ask(office, world.linus, "digest Globx")
+    assert "Did you mean: `/ticket digest week`?" in await ask(office, world.linus, "digest wek")
+    # A company whose people asked Linus's team for nothing is none to him.
+    await office.sql.execute("update threadesk.desk_tickets set triage_channel = $1", billing.id)
+    assert (await ask(office, world.linus, "digest Globex")).startswith("No customers of a company “Globex”")
+
+
+async def test_a_digest_quotes_no_note(office: Office) -> None:
+    await opened(office, office.world.ada, "The export fails")
+    await ask(office, office.world.grace, "close 1 they never read the manual")
+    await ask(office, office.world.grace, "digest today")
+    assert "manual" not in digests(office, office.world.triage)[0]
+
+
+async def test_stats_are_for_the_asker_alone(office: Office) -> None:
+    world = office.world
+    await second_triage(office)
+    await opened(office, world.ada, "The export fails")
+    await ask(office, world.grace, "claim 1")
+    await ask(office, world.grace, "reply 1 On it")
+    await opened(office, world.ada, "It fails again")
+    await ask(office, world.grace, "close 2")
+
+    said = await ask(office, world.grace, "stats today")
+    assert "On your hands now: 0 open, 1 pending" in said
+    assert "*Closed* 1 (▲ 1 more) · *Answers to customers* 1" in said
+    assert "*Opened* 2 (▲ 2 more) · *Closed* 1 (▲ 1 more)" in said
+    assert "On your hands now: 0 open, 0 pending" in await ask(office, world.linus, "stats")
+    assert not any("Figures" in one.text for one in office.sandbox.messages(world.triage))
+    assert await ask(office, world.ben, "stats") == "Only agents can ask for figures."
+
+
 async def test_help_lists_the_verbs_that_the_asker_may_use(office: Office) -> None:
     to_agent = await ask(office, office.world.grace, "help")
     assert "claim N" in to_agent
@@ -329,7 +405,7 @@ async def test_what_only_agents_may_do_changes_nothing_for_a_requester(office: O
     before, card = await office.ticket(), office.card().text
     for command in (
         *("claim 1", f"assign 1 {grace}", f"unassign 1 {grace}", "reply 1 Hi", "note 1 Hi", "priority 1 high"),
-        *("tag 1 +a", "title 1 Hi", "set 1 a=b", "spam 1", "close 1 with a comment", "digest"),
+        *("tag 1 +a", "title 1 Hi", "set 1 a=b", "spam 1", "close 1 with a comment", "digest", "stats"),
     ):
         assert (await ask(office, office.world.ben, command)).startswith("Only agents can "), command
         assert await office.ticket() == before, command
@@ -357,7 +433,9 @@ MISTAKES = {
     "reply 1": "The reply has no words.",
     "note 1": "The note has no words.",
     "reopen 1": "Ticket #1 is not closed: its status is new.",
-    "digest year": '"year" is no period: it is today, week or month.',
+    "digest year": "No customers of a company “year” have asked for anything. A channel is written with #.",
+    "digest #lobby": "#lobby is no support channel of yours.",
+    "stats year": '"year" is no period: it is today, week or month. Try: `/ticket stats week`',
     "list opne": 'There is nothing to list by "opne". Did you mean open?',
     "list {bob}": "This person has no tickets.",
     "mine please": '"please" is too much here.',

@@ -50,7 +50,7 @@ RATE            | yes       | yes        | no    | no        | no        | no   
 LEAVE_EMAIL     | yes       | yes        | no    | no        | no        | no         | no    | no   | no  | no
 DECIDE_EMAIL    | no        | no         | yes   | no        | no        | no         | no    | no   | no  | no
 OPEN_FOR_OTHERS | no        | yes        | yes   | no        | no        | no         | no    | no   | no  | no
-DIGEST          | no        | yes        | yes   | yes       | no        | no         | no    | no   | no  | no
+FIGURES         | no        | yes        | yes   | yes       | no        | no         | no    | no   | no  | no
 """
 #: Whoever else could write in the private channel would have joined it just now, and what they write there is a note.
 IN_TRIAGE = {"agent", "own ticket", "guest", "bot"}
@@ -357,8 +357,11 @@ TYPED: dict[str, tuple[Operation, str, str, bool]] = {
     "close": (Operation.CLOSE, "close {n}", "status", False),
     "reopen": (Operation.REOPEN, "reopen {n}", "status", True),
     "spam": (Operation.SPAM, "spam {n}", "not_a_ticket", False),
-    "digest": (Operation.DIGEST, "digest", "digests", False),
+    "digest": (Operation.FIGURES, "digest", "digests", False),
+    "stats": (Operation.FIGURES, "stats", "answer", False),
 }
+#: What the answers of those say whose answer tells that it was done.
+TOLD = {"show": TITLE, "stats": "Figures: Last 7 days"}
 #: Verbs of which nothing is refused to anybody: lists show what one may see, and a form is checked when it is sent.
 FOR_EVERYBODY = {"new", "list", "mine", "help"}
 
@@ -367,12 +370,12 @@ def offered(verb: str, side: str) -> frozenset[str] | None:
     """What agents write in the customer's thread is said to the customer; whose ticket it is asks there for help."""
     if side == "customer" and verb in {"reply", "note"}:
         return frozenset()
-    return frozenset({"agent"}) if verb == "digest" else None
+    return frozenset({"agent"}) if verb in {"digest", "stats"} else None
 
 
 WAYS = [
     *(
-        Way(operation, "/ticket", verb, command(text), changes, TITLE if changes == "answer" else "", closed)
+        Way(operation, "/ticket", verb, command(text), changes, TOLD.get(verb, ""), closed)
         for verb, (operation, text, changes, closed) in TYPED.items()
     ),
     *(
@@ -382,7 +385,7 @@ WAYS = [
             verb,
             mention(text, side),
             changes,
-            TITLE if changes == "answer" else "",
+            TOLD.get(verb, ""),
             closed,
             to=offered(verb, side),
         )

@@ -142,6 +142,14 @@ async def test_refused_blocks_say_where(world: World) -> None:
     assert "/blocks/1" in answer["response_metadata"]["messages"][0]
 
 
+async def test_blocks_that_slack_has_not_brought_to_a_workspace_yet_are_refused(world: World) -> None:
+    table = {"type": "table", "rows": [[{"type": "raw_text", "text": "Agent"}]]}
+    world.sandbox.take_blocks_away("table")
+    post = {"channel": world.help.id, "text": "x"}
+    refused(await world.call("chat.postMessage", **post, blocks=[table]), "invalid_blocks")
+    assert (await world.call("chat.postMessage", **post, blocks=BLOCKS))["ok"]
+
+
 async def test_a_long_text_is_cut_when_posted_and_refused_when_updated(world: World) -> None:
     posted = await world.call("chat.postMessage", channel=world.help.id, text="x" * 40_001)
     assert len(posted["message"]["text"]) == 40_000

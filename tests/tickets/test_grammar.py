@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.tickets.grammar import (
     VERBS,
     Assign,
+    Channel,
     Claim,
     Close,
     Command,
@@ -25,6 +26,7 @@ from bot.tickets.grammar import (
     Setup,
     Show,
     Spam,
+    Stats,
     Tag,
     Title,
     Unassign,
@@ -87,6 +89,15 @@ ADA, GRACE = Person("U1"), Person("W2")
         ("spam 42", Spam(42)),
         ("digest", Digest("week")),
         ("digest Month", Digest("month")),
+        ("digest <#C1|help-globex>", Digest("week", Channel("C1", "help-globex"))),
+        ("digest <#C1> today", Digest("today", Channel("C1", "C1"))),
+        ("digest month #help-globex", Digest("month", Channel(None, "help-globex"))),
+        ("digest Globex R&amp;D", Digest("week", "Globex R&D")),
+        ('digest today "Today"', Digest("today", "Today")),
+        ("digest Globex month", Digest("month", "Globex")),
+        ('digest ""', Digest("week")),
+        ("stats", Stats("week")),
+        ("stats TODAY", Stats("today")),
         ("help", Help()),
     ],
 )
@@ -154,8 +165,6 @@ def test_in_a_thread_the_number_is_implied_and_one_that_is_given_wins(text: str,
         ("priority high 97", "The ticket's number comes right after priority. Try: `/ticket priority 97 high`"),
         ("assign <@U1> #97", "The ticket's number comes right after assign. Try: `/ticket assign 97 @grace`"),
         ("resolve 97", 'There is no verb "resolve". Did you mean: `/ticket close 97`?'),
-        ("digest weekly", '"weekly" is no period: it is today, week or month. Try: `/ticket digest week`'),
-        ("digest moth", '"moth" is no period: it is today, week or month. Try: `/ticket digest month`'),
         ("set 97", 'Which field? Write its name, =, and its value. Try: `/ticket set 97 version="4.2 beta"`'),
         (
             "set 97 version 4.2",
@@ -177,7 +186,11 @@ def test_in_a_thread_the_number_is_implied_and_one_that_is_given_wins(text: str,
             f'The name "{"x" * 39}…" is too long: at most 50 characters. Try: `/ticket set 97 version="4.2 beta"`',
         ),
         ("priority 97 low now", '"now" is too much here. Try: `/ticket priority 97 high`'),
-        ("digest year", '"year" is no period: it is today, week or month. Try: `/ticket digest week`'),
+        (
+            "digest today month",
+            '"month" is one too many: a digest is of one period. Try: `/ticket digest week #help-globex`',
+        ),
+        ("stats year", '"year" is no period: it is today, week or month. Try: `/ticket stats week`'),
         ("assign 97", "Who? Type @ and pick the person from Slack's list. Try: `/ticket assign 97 @grace`"),
         (
             "assign 97 @grace",
@@ -264,6 +277,7 @@ def verb_of(command: Command) -> str:
             | Spam()
             | Digest()
             | Setup()
+            | Stats()
             | Help()
         ):
             return type(command).__name__.lower()
@@ -352,7 +366,7 @@ COMMANDS = st.one_of(
     st.builds(
         Set, NUMBERS, st.dictionaries(NAMES, VALUES, min_size=1, max_size=4).map(lambda all_: tuple(all_.items()))
     ),
-    st.builds(Digest, st.sampled_from(["today", "week", "month"])),
+    *(st.builds(one, st.sampled_from(["today", "week", "month"])) for one in (Digest, Stats)),
 )
 
 
@@ -374,8 +388,8 @@ def typed(command: Command) -> str:  # noqa: PLR0911
             return f"{verb_of(command)} {number} {text or ''}"
         case Priority(number, level):
             return f"priority {number} {level}"
-        case Digest(period):
-            return f"digest {period}"
+        case Digest(period) | Stats(period):
+            return f"{verb_of(command)} {period}"
         case Show(number) | Claim(number) | Reopen(number) | Spam(number):
             return f"{verb_of(command)} {number}"
         case _:
@@ -405,7 +419,8 @@ EXAMPLES: dict[str, Command] = {
     "close": Close(42, None),
     "reopen": Reopen(42),
     "spam": Spam(42),
-    "digest": Digest("week"),
+    "digest": Digest("week", Channel("C024BE7LR", "help-globex")),
+    "stats": Stats("week"),
     "setup": Setup(),
     "help": Help(),
 }

@@ -392,8 +392,8 @@ async def said_whose_an_email_is(room: Room, who: str, decide: Callable[..., Awa
         await room.sql.execute("delete from threadesk.email_claims")
 
 
-async def digest_asked_for(room: Room, who: str) -> None:
-    await room.does(who, lambda tx, person: digest.asked_for(tx, person, "week"))
+async def figures_asked_for(room: Room, who: str) -> None:
+    await room.does(who, digest.about)
 
 
 async def opened_for_another(room: Room, who: str) -> None:
@@ -454,7 +454,7 @@ WAYS: dict[Operation, list[Attempt]] = {
         lambda room, who: said_whose_an_email_is(room, who, emails.reject),
     ],
     Operation.OPEN_FOR_OTHERS: [opened_for_another],
-    Operation.DIGEST: [digest_asked_for],
+    Operation.FIGURES: [figures_asked_for],
 }
 NEEDS_CLOSED = {Operation.REOPEN, Operation.RATE}
 
@@ -476,7 +476,7 @@ RATE            | rates | yes    | rates  | rates  | rates  | rates     | yes
 LEAVE_EMAIL     | asker | yes    | hidden | hidden | hidden | elsewhere | yes
 DECIDE_EMAIL    | yes   | agents | agents | agents | agents | agents    | agents
 OPEN_FOR_OTHERS | yes   | agents | agents | agents | agents | agents    | yes
-DIGEST          | yes   | agents | agents | agents | agents | yes       | yes
+FIGURES         | yes   | agents | agents | agents | agents | yes       | yes
 """
 SAID = {
     "Only agents can": "agents",

@@ -112,6 +112,8 @@ def _composed(request: Request, channel: Channel) -> Message:
         text = None
     if blocks or not attachments:
         refuse(message_refusals(text, blocks))
+        if {block["type"] for block in blocks or []} & slack.missing_blocks:
+            raise request.refuse("invalid_blocks")
     message = Message(slack.workspace.next_ts(), channel, (text or "")[:TEXT_KEPT], slack.bot)
     message.blocks, message.attachments = completed(blocks or []), attachments
     dress(request, message)
