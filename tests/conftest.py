@@ -242,6 +242,9 @@ class Office:
                         and lane not in (select id from threadesk.channels where suspended is not null))
                       or exists (select from threadesk.notices where sent_at is null and refused is null)
                       or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
+                      or exists (select from threadesk.digest_schedules where next_at <= $1)
+                      or exists (select from threadesk.digests_due where outcome is null and try_at <= $1)
+                      or exists (select from threadesk.told_back where back_at <= $1)
                     """,
                     self.world.clock(),
                 ):

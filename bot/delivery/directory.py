@@ -219,6 +219,15 @@ def unfit_for_triage(channel: Found) -> str | None:
     return None if channel.private else "it is public"
 
 
+def unfit_for_digests(channel: Found) -> str | None:
+    """Why digests, which quote customers, cannot be posted there; None: they can."""
+    if channel.archived:
+        return "it is archived"
+    if channel.shared:
+        return "it is shared with another company"
+    return None if channel.member else "the desk is not in it"
+
+
 async def learn_agents(services: Services) -> None:
     async with services.transaction() as tx:
         strangers = [await people.meet(tx, team, who) for team, who in await people.unknown_among_agents(tx)]

@@ -10,7 +10,7 @@ from bot.blocks.surface import Message
 from bot.services import Services
 from bot.tickets import digest, grammar, listing, views, work
 from bot.tickets.errors import Refused
-from storage import figures, notices
+from storage import notices
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Ticket
@@ -119,17 +119,13 @@ def link(services: Services, ticket: Ticket) -> str | None:
     return None
 
 
-def _place(services: Services, place: figures.Place) -> str | None:
-    return services.desk.link(place.channel, place.root_ts) if place.channel and place.root_ts else None
-
-
 async def _digest(services: Services, tx: Transaction, person: Person, command: grammar.Digest, key: str) -> Message:
     """Posts the digest to the digest channel, for all leads to see."""
     if not person.agent_of:
         raise Refused("Only agents can ask for a digest.")
     triage = sorted(person.agent_of)
     view = await digest.digest(tx, triage, command.period)
-    said = digest_blocks.digest(view, lambda place: _place(services, place))
+    said = digest_blocks.digest(view, services.desk.place)
     channel = services.desk.digest_channel or triage[0]
     await notices.add(tx, f"digest:{key}", "channel", said.arguments(), channel=channel)
     return answers.sentence(f"The digest is on its way to <#{channel}>.")

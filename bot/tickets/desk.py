@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from storage.figures import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -25,3 +27,7 @@ class Desk:
         """Where a message is: https://docs.slack.dev/reference/methods/chat.getPermalink shows the form."""
         place = f"{self.team_url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
         return f"{place}?thread_ts={thread_ts}&cid={channel}" if thread_ts and thread_ts != ts else place
+
+    def place(self, place: Place) -> str | None:
+        """Where the customer's thread of a ticket in a digest is."""
+        return self.link(place.channel, place.root_ts) if place.channel and place.root_ts else None

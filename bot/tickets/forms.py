@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
+from bot.tickets import timetable
+from bot.tickets.errors import wrong
 from bot.tickets.grammar import TAG_LENGTH
+from bot.tickets.hours import Day, WorkingHours, known_zone
+from bot.tickets.schedules import When
 from bot.tickets.text import clean
 from storage.tickets import Priority
 
@@ -18,11 +31,6 @@ TITLE_LENGTH = 150
 WORDS_LENGTH = 3_000
 
 _TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
-
-
-def _wrong(sentence: str) -> PydanticCustomError:
-    # A message template in which braces stand for values: what people typed may hold braces.
-    return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
 
 
 def _stripped(value: Any) -> Any:
@@ -36,7 +44,7 @@ def _none_if_blank(value: Any) -> Any:
 def _at_most(length: int, what: str) -> AfterValidator:
     def check(value: str | None) -> str | None:
         if value is not None and len(value) > length:
-            raise _wrong(f"{what} is too long: at most {length:,} characters, it has {len(value):,}.")
+            raise wrong(f"{what} is too long: at most {length:,} characters, it has {len(value):,}.")
         return value
 
     return AfterValidator(check)
@@ -45,7 +53,7 @@ def _at_most(length: int, what: str) -> AfterValidator:
 def _some(what: str) -> AfterValidator:
     def check(value: str) -> str:
         if not value:
-            raise _wrong(f"{what} has no words.")
+            raise wrong(f"{what} has no words.")
         return value
 
     return AfterValidator(check)
@@ -71,9 +79,19 @@ def _tags(value: Any) -> Any:
     try:
         return parsed_tags(clean(value))
     except ValueError as error:
-        raise _wrong(str(error)) from error
+        raise wrong(str(error)) from error
 
 
+def _times(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value or ()
+    try:
+        return timetable.parsed(clean(value))
+    except ValueError as error:
+        raise wrong(str(error)) from error
+
+
+_emptied_days = BeforeValidator(lambda value: value or ())
 Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(TITLE_LENGTH, "The title")]
 Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
 Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
@@ -113,6 +131,42 @@ class EditForm(_Form):
     priority: Priority
     tags: Annotated[Tags | None, _emptied] = None
     assignees: tuple[str, ...] = ()
+
+
+class TimesForm(_Form):
+    """When a triage channel's digests are posted and when a support channel's agents are at work, both in `zone`.
+
+    `digest_channel`: a channel's id, None: the triage channel itself.
+    """
+
+    digest_times: Annotated[tuple[When, ...], BeforeValidator(_times)] = ()
+    digest_channel: str | None = Field(default=None, pattern="^[CG][A-Z0-9]+$")
+    work_days: Annotated[tuple[Day, ...], _emptied_days] = ()
+    work_opens: dt.time | None = Field(default=None, validate_default=True)
+    work_closes: dt.time | None = Field(default=None, validate_default=True)
+    zone: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(default=None, validate_default=True)
+
+    @field_validator("work_opens", "work_closes")
+    @classmethod
+    def _said(cls, value: dt.time | None, info: ValidationInfo) -> dt.time | None:
+        if value is None and info.data.get("work_days"):
+            raise wrong("Say the time too, or choose no days.")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            if info.data.get("digest_times") or info.data.get("work_days"):
+                raise wrong("Say of which time zone these times are, such as Europe/Berlin or America/New_York.")
+            return None
+        return known_zone(value)
+
+    @property
+    def working_hours(self) -> WorkingHours | None:
+        if not (self.work_days and self.work_opens and self.work_closes and self.zone):
+            return None
+        return WorkingHours(days=self.work_days, opens=self.work_opens, closes=self.work_closes, zone=self.zone)
 
 
 class RatingForm(_Form):
