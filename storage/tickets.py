@@ -747,26 +747,3 @@ async def touched_by(tx: Transaction, who: UUID) -> list[UUID]:
         who=who,
     )
     return [UUID(str(one)) for one in found.scalars()]
-
-
-async def rate(tx: Transaction, ticket: Ticket, feedback: Mapping[str, Any]) -> None:
-    """Writes the rating to the ticket and to its customer's history, in place of an earlier one of the same ticket."""
-    await change(tx, ticket.id, feedback=feedback)
-    await remember_rating(tx, ticket.id)
-
-
-async def remember_rating(tx: Transaction, ticket_id: UUID) -> None:
-    """Makes the customer's feedback history agree with the ticket's feedback, where there is a customer."""
-    await tx.run(
-        """
-        update public.customers c set feedback_history = jsonb_build_object('feedback', (
-          select coalesce(jsonb_agg(one order by place), '[]') from (
-            select one, place from jsonb_array_elements(coalesce(c.feedback_history -> 'feedback', '[]'))
-              with ordinality as h (one, place) where lower(one ->> 'ticket_id') <> t.id::text
-            union all select t.feedback || jsonb_build_object('ticket_id', t.id), 1000000000
-          ) as kept))
-        from public.tickets t
-        where t.id = :id and t.feedback is not null and c.email = t.customer_email
-        """,
-        id=ticket_id,
-    )

@@ -48,7 +48,6 @@ async def _make_customer(tx: Transaction, person: Person) -> None:
     email = await people.save_customer(tx, person.user_id, _customer(person, person.email))
     for ticket_id in waiting:
         await tickets.change(tx, ticket_id, customer_email=email)
-        await tickets.remember_rating(tx, ticket_id)
 
 
 def _customer(person: Person, email: str) -> Customer:

@@ -370,7 +370,7 @@ async def rate(tx: Transaction, person: Person, number: int, rating: int, commen
         "submitted_at": history.timestamp(tx.now),
     }
     await tx.act_as(person.user_id, "customer")
-    await tickets.rate(tx, ticket, feedback)
+    await tickets.change(tx, ticket.id, feedback=feedback)
     return ticket
 
 

@@ -1,6 +1,7 @@
 """Working hours, against a count of minute by minute."""
 
 import datetime as dt
+import itertools
 import json
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -100,7 +101,7 @@ def test_the_next_opening_is_the_first_minute_of_work(of: WorkingHours, start: d
 def test_working_time_adds_up(of: WorkingHours, start: dt.datetime, lengths: list[int]) -> None:
     parts = sorted(start + length * MINUTE for length in lengths)
 
-    pieces = sum(of.seconds(before, after) for before, after in zip(parts, parts[1:], strict=False))
+    pieces = sum(of.seconds(before, after) for before, after in itertools.pairwise(parts))
 
     assert pieces == of.seconds(parts[0], parts[-1])
 

@@ -1,0 +1,151 @@
+"""What figures are read from: a ledger that never goes back in time, indexes by which a period's lines are found,
+support channels' working hours, and ratings that stand in both their places alike."""
+
+from migrations.script import run_script
+
+revision = "0010"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+HOURS = """
+alter table threadesk.channels
+  add working_hours jsonb,
+  add constraint channels_working_hours_check check (working_hours is null or role = 'support'
+    and jsonb_typeof(working_hours -> 'days') = 'array' and working_hours ?& '{opens,closes,zone}');
+comment on column threadesk.channels.working_hours is
+  'days, opens, closes, zone: other time is left out of response times; null: all time counts';
+"""
+
+# The clocks of replicas differ a little, and a ticket's state cannot have changed back before it changed.
+LEDGER = """
+create function threadesk.ledger_goes_on() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  new.at := greatest(new.at, (
+    select at from threadesk.ledger
+    where ticket_id = new.ticket_id
+      and what in ('opened', 'status', 'assigned_to', 'priority', 'tags', 'rating')
+    order by id desc limit 1));
+  return new;
+end $$;
+create trigger goes_on before insert on threadesk.ledger
+  for each row when (new.what in ('status', 'assigned_to', 'priority', 'tags', 'rating'))
+  execute function threadesk.ledger_goes_on();
+
+create index ledger_moves_idx on threadesk.ledger (at) where what in ('opened', 'status');
+create index ledger_priorities_idx on threadesk.ledger (at) where what = 'priority';
+create index ledger_ratings_idx on threadesk.ledger (at) where what = 'rating';
+create index ledger_answers_idx on threadesk.ledger (at) include (ticket_id, actor)
+  where what = 'message' and role = 'agent';
+create index ledger_stays_idx on threadesk.ledger (ticket_id, id) where what in ('opened', 'status');
+"""
+
+# The ticket is where a rating is given; the customer's history follows, whoever writes.
+RATINGS = """
+create function threadesk.history_of(address text, present jsonb) returns jsonb
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  with given as (
+    select distinct on (ticket) entry, lower(entry ->> 'ticket_id') as ticket, place
+    from jsonb_array_elements(present -> 'feedback') with ordinality as f (entry, place)
+    order by ticket, place
+  ), kept as (
+    select g.entry, g.place, null as submitted_at from given g
+    where not exists (select from public.tickets t where t.id = g.ticket::uuid)
+    union all
+    select coalesce(g.entry, '{}') || t.feedback
+      || jsonb_build_object('ticket_id', coalesce(g.entry -> 'ticket_id', to_jsonb(t.id))), g.place,
+      t.feedback ->> 'submitted_at'
+    from public.tickets t left join given g on g.ticket = t.id::text
+    where t.customer_email = address and t.feedback is not null
+  )
+  select coalesce(present, '{}') || jsonb_build_object('feedback', coalesce(
+    jsonb_agg(entry order by place nulls last, submitted_at collate "C"), '[]'))
+  from kept
+$$;
+comment on function threadesk.history_of is 'a customer''s feedback_history as it must be, in the order that it has';
+
+create function threadesk.history_agrees(address text, present jsonb) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select threadesk.history_of(address, present) = coalesce(present, '{"feedback": []}')
+$$;
+
+create function threadesk.history_follows() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  -- Locked first: what others rate at the same time must be seen by the statement that reads it.
+  perform from public.customers c
+  where c.email in (new.customer_email, case when tg_op = 'UPDATE' then old.customer_email end)
+  order by c.id for no key update;
+  update public.customers c set feedback_history = threadesk.history_of(c.email, c.feedback_history)
+  where c.email in (new.customer_email, case when tg_op = 'UPDATE' then old.customer_email end)
+    and not threadesk.history_agrees(c.email, c.feedback_history);
+  return null;
+end $$;
+create trigger threadesk_rated after insert on public.tickets
+  for each row when (new.feedback is not null) execute function threadesk.history_follows();
+create trigger threadesk_rating_changed after update on public.tickets
+  for each row when (new.feedback is distinct from old.feedback
+    or new.customer_email is distinct from old.customer_email)
+  execute function threadesk.history_follows();
+
+create function threadesk.history_must_agree() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from public.customers c
+    where c.id = new.id and not threadesk.history_agrees(c.email, c.feedback_history)) then
+    raise check_violation using
+      message = 'feedback_history differs from the feedback of the tickets that it names',
+      hint = 'Write tickets.feedback: feedback_history follows by itself.',
+      constraint = 'customers_feedback_history_agrees', table = 'customers', schema = 'public';
+  end if;
+  return null;
+end $$;
+create constraint trigger threadesk_history_agrees after insert or update on public.customers
+  deferrable initially deferred for each row execute function threadesk.history_must_agree();
+"""
+
+# Entries of a ticket that has no feedback of its own give it theirs; then every history is as it must be.
+AGREED = """
+update public.tickets t set feedback = f.entry - 'ticket_id'
+from public.customers c cross join jsonb_array_elements(c.feedback_history -> 'feedback') as f (entry)
+where t.id = (f.entry ->> 'ticket_id')::uuid and t.customer_email = c.email and t.feedback is null;
+update public.customers set feedback_history = threadesk.history_of(email, feedback_history)
+where not threadesk.history_agrees(email, feedback_history);
+-- Tables with checks that are still to come cannot be altered by the migrations that follow.
+set constraints all immediate;
+set constraints all deferred;
+"""
+
+# Low ratings of before are no news to the agents.
+TOLD = """
+insert into threadesk.posted (ticket_id, side, slot, channel, refused)
+select t.id, 'triage', 'rating:' || (
+    select count(*) from threadesk.ledger l where l.ticket_id = t.id and l.what = 'status' and l.after = '"closed"'
+      and l.id < (select max(id) from threadesk.ledger r where r.ticket_id = t.id and r.what = 'rating')),
+  d.triage_channel, 'nobody to tell'
+from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
+where (t.feedback -> 'rating')::integer <= 2 and d.triage_channel is not null
+on conflict do nothing;
+"""
+
+
+def upgrade() -> None:
+    for statements in (HOURS, LEDGER, RATINGS, AGREED, TOLD):
+        run_script(statements)
+
+
+def downgrade() -> None:
+    run_script("""
+    delete from threadesk.posted where side = 'triage' and slot like 'rating:%';
+    drop trigger threadesk_history_agrees on public.customers;
+    drop trigger threadesk_rating_changed on public.tickets;
+    drop trigger threadesk_rated on public.tickets;
+    drop function threadesk.history_must_agree(), threadesk.history_follows(),
+      threadesk.history_agrees(text, jsonb), threadesk.history_of(text, jsonb);
+    drop index threadesk.ledger_stays_idx, threadesk.ledger_answers_idx, threadesk.ledger_ratings_idx,
+      threadesk.ledger_priorities_idx, threadesk.ledger_moves_idx;
+    drop trigger goes_on on threadesk.ledger;
+    drop function threadesk.ledger_goes_on();
+    alter table threadesk.channels drop working_hours;
+    """)
