@@ -228,7 +228,7 @@ async def test_a_triage_channel_that_others_read_gets_no_digest(leads: Leads) ->
 
 async def test_while_slack_does_not_answer_a_digest_waits_and_is_then_late(leads: Leads) -> None:
     await leads.set("daily 9:00 today")
-    leads.office.sandbox.disrupt("conversations.info", "error", times=1)
+    leads.office.sandbox.disrupt("conversations.info", "http_500")
     await leads.go(at("03-22 09:00"), waiting=1)
     assert leads.posted() == []
     await leads.go(at("03-22 09:05"))
