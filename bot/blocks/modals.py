@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import slackblocks as slack
@@ -11,11 +11,23 @@ import slackblocks as slack
 from bot.blocks.ids import Callback, Field
 from bot.blocks.parts import PRIORITY, context, plain, section, title_of
 from bot.blocks.surface import SECTION, clip, escape, modal, one_line
+from bot.tickets import timetable
 from bot.tickets.forms import TITLE_LENGTH, WORDS_LENGTH, parsed_tags
+from bot.tickets.hours import Day
+from bot.tickets.schedules import Times
 from storage.tickets import Priority, Ticket
 
 #: What *Edit* showed is carried in its private_metadata, which has 3,000 characters.
 MOST_ASSIGNEES, TAGS_ROOM = 50, 1_200
+WEEK: Mapping[Day, str] = {
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "fri": "Friday",
+    "sat": "Saturday",
+    "sun": "Sunday",
+}
 PRIORITIES = {level: slack.Option(plain(label), level) for level, label in PRIORITY.items()}
 
 
@@ -130,6 +142,70 @@ def rating_comment(number: int, rating: int) -> dict[str, Any]:
         _input(Field.COMMENT, "What should we know?", _text(Field.COMMENT), optional=True),
     ]
     return _form("Thank you", "Send", Callback.RATING_COMMENT, blocks, close="Skip", number=number, rating=rating)
+
+
+def digest_times(now: Times) -> list[slack.Block]:
+    """When digests of a triage channel's tickets are posted, and where: inputs of `forms.TimesForm`."""
+    where = slack.ConversationSelectMenu(
+        Field.DIGEST_CHANNEL.value,
+        initial_conversation=now.channel,
+        filter=slack.ConversationFilter(
+            ["public", "private"],
+            exclude_external_shared_channels=True,
+        ),
+        placeholder="Here",
+    )
+    return [
+        _input(
+            Field.DIGEST_TIMES,
+            "When are digests posted?",
+            _text(Field.DIGEST_TIMES, timetable.written(now.digests)),
+            hint="A line for each: weekdays 9:00 today, mondays 8:00 week, monthly 9:00 month; or a cron line, such as"
+            " 0 9 * * 1-5 today.",
+            optional=True,
+        ),
+        _input(
+            Field.DIGEST_CHANNEL,
+            "Where are they posted?",
+            where,
+            hint="A channel of your own that the desk is in: digests quote customers.",
+            optional=True,
+        ),
+    ]
+
+
+def working_hours(now: Times) -> list[slack.Block]:
+    """When the agents of a support channel are at work: inputs of `forms.TimesForm`."""
+    days = {day: slack.Option(plain(name), day) for day, name in WEEK.items()}
+    chosen = [days[day] for day in now.hours.days] if now.hours else None
+    times = (
+        (Field.WORK_OPENS, "From", now.hours and now.hours.opens),
+        (Field.WORK_CLOSES, "To", now.hours and now.hours.closes),
+    )
+    return [
+        _input(
+            Field.WORK_DAYS,
+            "On which days are agents at work?",
+            slack.CheckboxGroup(Field.WORK_DAYS.value, list(days.values()), initial_options=chosen),
+            hint="Other time does not count as response time, and customers are told when you are back. None: all time"
+            " counts.",
+            optional=True,
+        ),
+        *(
+            _input(field, label, slack.TimePicker(field.value, f"{time:%H:%M}" if time else None), optional=True)
+            for field, label, time in times
+        ),
+    ]
+
+
+def time_zone(now: Times) -> slack.InputBlock:
+    return _input(
+        Field.ZONE,
+        "In which time zone are these times?",
+        _line(Field.ZONE, now.zone or (now.hours.zone if now.hours else "")),
+        hint="Such as Europe/Berlin or America/New_York.",
+        optional=True,
+    )
 
 
 def result(sentence: str) -> dict[str, Any]:

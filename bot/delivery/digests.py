@@ -86,7 +86,7 @@ async def _why_not(services: Services, channel: str) -> str | None:
 
 async def _render(tx: Transaction, services: Services, one: Due) -> Message:
     zone = ZoneInfo(one.zone)
-    view = await digest.digest(tx, [one.triage_channel], one.period, zone=zone, at=one.due_at)
+    view = await digest.digest(tx.as_of(one.due_at), [one.triage_channel], one.period, zone=zone)
     said = blocks.digest(view, services.desk.place)
     if tx.now - one.due_at <= LATE and not one.left_out:
         return said

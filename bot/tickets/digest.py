@@ -132,15 +132,10 @@ class Digest:
 
 
 async def digest(
-    tx: Transaction,
-    triage_channels: Sequence[str],
-    period: PeriodName,
-    *,
-    zone: ZoneInfo = UTC,
-    at: dt.datetime | None = None,
+    tx: Transaction, triage_channels: Sequence[str], period: PeriodName, *, zone: ZoneInfo = UTC
 ) -> Digest:
-    """The digest as of `at`, or now. Who waits, and what agents have on their hands, is always as of now."""
-    of = period_of(period, at or tx.now, zone)
+    """The digest as of `tx.now`."""
+    of = period_of(period, tx.now, zone)
     scope = (tx, triage_channels, of.start, of.end)
     before, *days = await figures.moves(tx, triage_channels, [of.before, *of.days], of.end)
     backlog = await figures.backlog(tx, triage_channels, of.end)

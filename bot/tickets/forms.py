@@ -187,4 +187,4 @@ def _sentence(field: str, kind: str, message: str) -> str:
         return message
     if kind == "missing":
         return "This is missing."
-    return "Choose low, medium or high." if field == "priority" else f"This cannot be the {field}."
+    return "Choose low, medium or high." if field == "priority" else f"This cannot be the {field.replace('_', ' ')}."

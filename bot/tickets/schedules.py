@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from bot.tickets.digest import PeriodName
 from bot.tickets.errors import Refused, wrong
+from bot.tickets.hours import WorkingHours
 from storage import channels, schedules
 from storage.engine import Transaction
 from storage.people import Person
@@ -66,6 +68,28 @@ class When(BaseModel):
 def _field_of(error: CronSimError) -> str:
     said = str(error)
     return f"its {said.removeprefix('Bad ')} is wrong" if said.startswith("Bad ") else "it has five fields"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What is set of a channel now, for the form: when its digests are posted, or when its agents are at work.
+
+    `channel`: where digests are posted; None: in the triage channel itself.
+    """
+
+    digests: tuple[When, ...] = ()
+    channel: str | None = None
+    hours: WorkingHours | None = None
+    zone: str | None = None
+
+
+async def present(tx: Transaction, triage_channel: str) -> Times:
+    """The digests of a triage channel's tickets."""
+    now = await schedules.of_triage(tx, triage_channel)
+    if not now:
+        return Times()
+    digests = tuple(When.model_construct(cron=row.cron, period=row.period) for row in now)
+    return Times(digests, None if now[0].channel == triage_channel else now[0].channel, zone=now[0].zone)
 
 
 async def change(

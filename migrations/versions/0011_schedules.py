@@ -4,7 +4,7 @@ told when somebody is back."""
 from migrations.script import run_script
 
 revision = "0011"
-down_revision = "0004"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
