@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, LiteralString
 from uuid import UUID
 
 from storage.engine import Transaction
 
+#: So many attempts at a digest let those wait that were due later in its channel.
+PATIENCE = 5
 Period = Literal["today", "week", "month"]
 Outcome = Literal["posted", "suspended"]
 
@@ -42,6 +44,14 @@ async def of_triage(tx: Transaction, triage_channel: str) -> list[Row]:
         triage=triage_channel,
     )
     return [Row(**row) for row in found]
+
+
+async def zones(tx: Transaction, triage_channels: Sequence[str]) -> list[str]:
+    found = await tx.run(
+        "select distinct zone from threadesk.digest_schedules where triage_channel = any(:triage) order by zone",
+        triage=list(triage_channels),
+    )
+    return list(found.scalars())
 
 
 async def all_of_them(tx: Transaction) -> list[Row]:
@@ -134,18 +144,24 @@ DUE: LiteralString = "id, triage_channel, channel, zone, period, due_at, left_ou
 
 
 async def claim(tx: Transaction, *, seconds: float) -> Due | None:
-    """The one that was due first of those that are to be posted now; nobody else claims it for so many seconds."""
+    """The one that was due first of those that are to be posted now; nobody else claims it for so many seconds.
+
+    In a channel they keep their order: an earlier one that is under way, or failed a few times, is waited for.
+    """
     claimed = await tx.run(
         f"""
         update threadesk.digests_due set attempts = attempts + 1,
           try_at = cast(:now as timestamptz) + make_interval(secs => :seconds)
         where id = (
-          select id from threadesk.digests_due where outcome is null and try_at <= :now
-          order by due_at, period, channel limit 1 for update skip locked)
+          select id from threadesk.digests_due d where outcome is null and try_at <= :now
+            and not exists (select from threadesk.digests_due e where e.channel = d.channel and e.outcome is null
+              and (e.due_at, e.period, e.id) < (d.due_at, d.period, d.id) and e.attempts < :patience)
+          order by due_at, period, id limit 1 for update skip locked)
         returning {DUE}
         """,
         now=tx.now,
         seconds=seconds,
+        patience=PATIENCE,
     )
     row = claimed.one_or_none()
     return Due(**row) if row else None

@@ -17,6 +17,8 @@ from storage.engine import DatabaseAway
 
 log = structlog.get_logger(__name__)
 LONGEST_SECONDS = 1.0
+#: What is overdue and cannot be done now, as somebody else does it, is not asked for all the time.
+SHORTEST_SECONDS = 0.1
 PURGE_EVERY = dt.timedelta(hours=1)
 
 
@@ -76,7 +78,7 @@ class Clock:
     def _seconds_to(self, earliest: due.Earliest) -> float:
         if earliest.of_all is None:
             return LONGEST_SECONDS
-        return min(LONGEST_SECONDS, max(0.01, (earliest.of_all - self._services.now()).total_seconds()))
+        return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, (earliest.of_all - self._services.now()).total_seconds()))
 
     async def _send_replies(self) -> None:
         async with self._services.transaction() as tx:

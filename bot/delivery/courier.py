@@ -21,7 +21,8 @@ import structlog
 from bot.blocks import mirror
 from bot.blocks.digest import without_charts
 from bot.blocks.surface import Message
-from bot.delivery import directory, projection
+from bot.delivery import digests, directory, projection
+from bot.delivery.digests import SCHEDULED
 from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call
 from bot.services import Services
@@ -547,6 +548,9 @@ class Courier:
             )
             return str(answer.get("message_ts", ""))
         channel = notice.channel if notice.kind == "channel" else notice.slack_id
+        if notice.key.startswith(SCHEDULED) and await digests.why_not(self._services, channel or "") is not None:
+            # It was the place for a digest when that was made. The agents are told when the next one is due.
+            raise SlackRefused("suspended")
         message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
         step = Step("post", notice.key, channel or "", notice.thread_ts, message)
         try:

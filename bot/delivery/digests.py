@@ -19,6 +19,8 @@ from storage.engine import DatabaseAway, Transaction
 from storage.schedules import Due
 
 log = structlog.get_logger(__name__)
+#: The keys of these notices begin so.
+SCHEDULED = "scheduled:"
 #: A digest that is posted longer after its time says so.
 LATE = dt.timedelta(minutes=1)
 #: After that, a digest whose desk was killed over it is made by another.
@@ -47,7 +49,7 @@ async def _claimed(services: Services) -> Due | None:
 
 async def _post(services: Services, one: Due) -> None:
     try:
-        why_not = await _why_not(services, one.channel)
+        reason = await why_not(services, one.channel)
     except (RateLimited, SlackRefused, Unclear) as problem:
         log.warning("Slack does not say what a digest's channel is like", channel=one.channel, why=str(problem))
         await _put_off(services, one, problem.seconds if isinstance(problem, RateLimited) else 0)
@@ -55,11 +57,11 @@ async def _post(services: Services, one: Due) -> None:
     async with services.transaction() as tx:
         if not await rows.lock(tx, one.id):
             return
-        await _tell_of_change(tx, one, why_not)
-        if why_not is None:
+        await _tell_of_change(tx, one, reason)
+        if reason is None:
             said = await _render(tx, services, one)
-            await notices.add(tx, f"scheduled:{one.id}", "channel", said.arguments(), channel=one.channel)
-        await rows.settle(tx, one.id, "suspended" if why_not else "posted")
+            await notices.add(tx, f"{SCHEDULED}{one.id}", "channel", said.arguments(), channel=one.channel)
+        await rows.settle(tx, one.id, "suspended" if reason else "posted")
 
 
 async def _put_off(services: Services, one: Due, seconds: float = 0) -> None:
@@ -67,7 +69,7 @@ async def _put_off(services: Services, one: Due, seconds: float = 0) -> None:
         await rows.put_off(tx, one.id, max(seconds, min(LONGEST_PUT_OFF, 2.0**one.attempts)))
 
 
-async def _why_not(services: Services, channel: str) -> str | None:
+async def why_not(services: Services, channel: str) -> str | None:
     """Why the channel is no place for a digest now, as Slack and the desk's settings say; None: it is one."""
     try:
         answer = await ask(services.slack, "conversations.info", channel=channel)
@@ -93,15 +95,15 @@ async def _render(tx: Transaction, services: Services, one: Due) -> Message:
     return blocks.late(said, one.due_at, tx.now, zone, one.left_out)
 
 
-async def _tell_of_change(tx: Transaction, one: Due, why_not: str | None) -> None:
+async def _tell_of_change(tx: Transaction, one: Due, reason: str | None) -> None:
     """Tells the agents when the channel is no place for digests any more, and when it is one again."""
-    if not await rows.suspend(tx, one.triage_channel, one.channel, why_not):
+    if not await rows.suspend(tx, one.triage_channel, one.channel, reason):
         return
-    said = blocks.suspended(one.channel, why_not) if why_not else blocks.resumed(one.channel)
+    said = blocks.suspended(one.channel, reason) if reason else blocks.resumed(one.channel)
     triage = await channels.find(tx, one.triage_channel)
     is_read = triage is not None and triage.suspended is None and triage.id != one.channel
     told = [one.triage_channel] if is_read else await channels.told_of(tx, one.channel)
     for channel in told:
         await notices.add(tx, f"digests:{one.id}:{channel}", "channel", said.arguments(), channel=channel)
     if not told:
-        log.warning("there is no channel to tell it in", channel=one.channel, why_not=why_not)
+        log.warning("there is no channel to tell it in", channel=one.channel, why_not=reason)

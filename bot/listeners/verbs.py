@@ -8,7 +8,7 @@ from bot.blocks import answers
 from bot.blocks import digest as digest_blocks
 from bot.blocks.surface import Message
 from bot.services import Services
-from bot.tickets import digest, grammar, listing, views, work
+from bot.tickets import digest, grammar, listing, schedules, views, work
 from bot.tickets.errors import Refused
 from storage import notices
 from storage.engine import Transaction
@@ -124,7 +124,7 @@ async def _digest(services: Services, tx: Transaction, person: Person, command: 
     if not person.agent_of:
         raise Refused("Only agents can ask for a digest.")
     triage = sorted(person.agent_of)
-    view = await digest.digest(tx, triage, command.period)
+    view = await digest.digest(tx, triage, command.period, zone=await schedules.zone_of(tx, triage))
     said = digest_blocks.digest(view, services.desk.place)
     channel = services.desk.digest_channel or triage[0]
     await notices.add(tx, f"digest:{key}", "channel", said.arguments(), channel=channel)

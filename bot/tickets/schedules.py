@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from bot.tickets.digest import PeriodName
+from bot.tickets.digest import UTC, PeriodName
 from bot.tickets.errors import Refused, wrong
 from bot.tickets.hours import WorkingHours
 from storage import channels, schedules
@@ -83,13 +83,22 @@ class Times:
     zone: str | None = None
 
 
-async def present(tx: Transaction, triage_channel: str) -> Times:
-    """The digests of a triage channel's tickets."""
+async def present(tx: Transaction, triage_channel: str, *, usual: str | None) -> Times:
+    """The digests of a triage channel's tickets. `usual`: where digests are posted unless something else is set."""
     now = await schedules.of_triage(tx, triage_channel)
     if not now:
-        return Times()
+        return Times(channel=usual)
     digests = tuple(When.model_construct(cron=row.cron, period=row.period) for row in now)
     return Times(digests, None if now[0].channel == triage_channel else now[0].channel, zone=now[0].zone)
+
+
+async def zone_of(tx: Transaction, triage_channels: Sequence[str]) -> ZoneInfo:
+    """The time zone of the digests of some triage channels; UTC where none is set, or several."""
+    zones = await schedules.zones(tx, triage_channels)
+    try:
+        return ZoneInfo(zones[0] if len(zones) == 1 else "UTC")
+    except (LookupError, OSError, ValueError):
+        return UTC
 
 
 async def change(

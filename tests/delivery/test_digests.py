@@ -18,7 +18,7 @@ from bot.sandbox import Channel
 from bot.sandbox.sandbox import Sandbox
 from bot.services import Services
 from bot.tickets import schedules, timetable
-from storage import channels, people
+from storage import channels, people, showing
 from storage import schedules as rows
 from storage.engine import Database
 from tests.conftest import Office, World
@@ -224,6 +224,35 @@ async def test_a_triage_channel_that_others_read_gets_no_digest(leads: Leads) ->
     await leads.office.at_rest()
     await leads.go(at("03-22 09:00"))
     assert "Digest: " not in str([one.text for one in world.triage.posts.values()])
+
+
+async def test_a_channel_that_is_shared_while_a_digest_is_on_its_way_does_not_get_it(leads: Leads) -> None:
+    sql, services = leads.office.sql, leads.office.running.services
+    await leads.set("daily 9:00 today")
+    await sql.execute(
+        "insert into threadesk.lanes (lane, free_at) values ($1, now() + interval '1 hour')", leads.leads.id
+    )
+    set_clock(leads.world, at("03-22 09:00"))
+    await strike(services)
+    await until(lambda: sql.fetchval("select count(*) = 1 from threadesk.notices where key like 'scheduled:%'"))
+    await share(leads)
+    await sql.execute("update threadesk.lanes set free_at = now()")
+    async with services.transaction() as tx:
+        await showing.wake(tx)
+    await leads.office.at_rest()
+    assert leads.posted() == []
+    assert await sql.fetchval("select refused from threadesk.notices where key like 'scheduled:%'") == "suspended"
+    await leads.go(at("03-23 09:00"))
+    assert leads.told() == [SUSPENDED.format("it is shared with another company")]
+
+
+async def test_a_digest_that_is_asked_for_has_the_days_of_the_zone_that_is_set(leads: Leads) -> None:
+    await leads.set("daily 9:00 today")
+    await leads.go(at("03-23 00:30"))
+    await leads.world.grace.command("/ticket", "digest today", channel=leads.world.triage)
+    await leads.office.at_rest()
+    (asked,) = [one.text for one in by_desk(leads.office, leads.world.triage) if one.text.startswith("*Digest")]
+    assert asked.startswith("*Digest: Today, 23 Mar 2027*\nEurope/Berlin time")
 
 
 async def test_while_slack_does_not_answer_a_digest_waits_and_is_then_late(leads: Leads) -> None:

@@ -18,6 +18,7 @@ from bot.tickets import schedules
 from bot.tickets.errors import Refused
 from bot.tickets.schedules import MISSED, When
 from storage import people
+from storage import schedules as rows
 from storage.engine import Database
 from storage.people import Person, Profile
 
@@ -211,6 +212,23 @@ async def test_no_digest_is_set_where_customers_write(triage: Triage) -> None:
         await triage.set(NOON, [when("0 9 * * *")], channel="C1")
     assert refused.value.field == "digest_channel"
     assert "#help" in refused.value.sentence
+
+
+async def test_in_a_channel_digests_keep_their_order_until_one_has_failed_for_long(triage: Triage) -> None:
+    now = at("2025-11-18 09:00")
+    await triage.set(at("2025-11-17 08:00"), [when("0 9 * * *")])
+    await triage.take(now)
+
+    async def claimed() -> dt.datetime | None:
+        async with triage.database.transaction(now) as tx:
+            one = await rows.claim(tx, seconds=60)
+            return one.due_at if one else None
+
+    assert [await claimed(), await claimed()] == [at("2025-11-17 09:00"), None]
+    for _ in range(rows.PATIENCE - 1):
+        now += dt.timedelta(seconds=61)
+        assert await claimed() == at("2025-11-17 09:00")
+    assert await claimed() == at("2025-11-18 09:00")
 
 
 @pytest.mark.parametrize(
