@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import functools
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -19,12 +19,10 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import listeners, logs
-from bot.delivery import directory, triage
+from bot.delivery import directory, following, triage
 from bot.delivery.catch_up import CatchUp
 from bot.delivery.clock import Clock
 from bot.delivery.courier import Courier
-from bot.delivery.directory import Found
-from bot.delivery.presence import Presence
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, client, hasty_client, patient_client
 from bot.listeners import http, messages
 from bot.listeners.requests import CountedApp
@@ -34,9 +32,10 @@ from bot.services import Services
 from bot.settings import Settings, SettingsError
 from bot.tickets import text
 from bot.tickets.desk import Desk
+from bot.tickets.places import Found, unfit_for_triage
 from storage import channels, examination, migrate, showing
 from storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from storage.engine import Database, DatabaseAway
+from storage.engine import Database, DatabaseAway, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +121,6 @@ async def run(settings: Settings, *, migrating: bool = True, clock: Callable[[],
             transport="socket" if settings.slack_app_token else "http",
             host=settings.host,
             port=desk.port,
-            support_channels=len(settings.support_channels),
         )
         await desk.stop.wait()
         log.info("the desk is closing")
@@ -149,45 +147,41 @@ async def running(
         if migrating:
             await bring_up_to_date(database)
         with _reaching_the_database():
-            services, presence = await introduce(settings, database, clock)
+            services = await introduce(settings, database, clock)
         stop = asyncio.Event()
         # Left in reverse: first no more requests are taken, then what is under way is finished.
         async with (
-            _working(services, presence, stop) as catch_up,
+            _working(services, stop) as catch_up,
             _listening(settings, services, stop) as port,
         ):
             yield Running(services, port, stop, catch_up)
 
 
 @asynccontextmanager
-async def _working(services: Services, presence: Presence, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
+async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[CatchUp]:
     """What works in the background. Where one of them fails, `stop` is set, and the failure raised at the end."""
     courier, due = Courier(services), Clock(services)
     catch_up = CatchUp(services, functools.partial(messages.heard, services))
-    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up, presence)]
+    work = [asyncio.create_task(each.run()) for each in (courier, due, catch_up)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())
     try:
         yield catch_up
     finally:
-        for each in (presence, catch_up, due, courier):
+        for each in (catch_up, due, courier):
             each.stop()
         await asyncio.gather(*work)
 
 
-async def introduce(
-    settings: Settings, database: Database, clock: Callable[[], dt.datetime]
-) -> tuple[Services, Presence]:
+async def introduce(settings: Settings, database: Database, clock: Callable[[], dt.datetime]) -> Services:
     """Finds out who the desk is in Slack, and which channels it serves."""
     token = settings.slack_bot_token.get_secret_value()
     metrics = Metrics()
     slack = patient_client(token, settings.slack_api_url, metrics)
     try:
         me = await ask(slack, "auth.test")
-        wanted = {settings.triage_channel, *settings.support_channels}
-        if settings.digest_channel:
-            wanted.add(settings.digest_channel)
-        found = await directory.find_channels(slack, wanted)
+        wanted = (settings.triage_channel, *settings.support_channels, settings.digest_channel)
+        found = await directory.find_channels(slack, {one for one in wanted if one})
         digest_channel = _digest_channel(settings, found)
         desk = Desk(
             team_id=str(me["team_id"]),
@@ -207,14 +201,15 @@ async def introduce(
             call_seconds=settings.slack_call_seconds,
             metrics=metrics,
         )
-        presence = await _choose_channels(settings, services, found)
+        chosen = await first_set_up(settings, services, found)
         await triage.check_all(replace(services, slack=slack))
-        await _must_serve(services, found[settings.triage_channel])
+        if chosen is not None:
+            await _must_serve(services, chosen)
     except SlackRefused as refused:
         raise StartError(_refusal(refused.error)) from None
     except (Unclear, RateLimited) as error:
         raise StartError(f"Slack cannot be reached at {settings.slack_api_url}: {error}") from None
-    return services, presence
+    return services
 
 
 def _refusal(error: str) -> str:
@@ -229,10 +224,10 @@ def _digest_channel(settings: Settings, found: dict[str, Found]) -> str | None:
     if settings.digest_channel is None:
         return None
     if settings.digest_channel not in found:
-        raise StartError(_invisible("DIGEST_CHANNEL", settings.digest_channel))
+        raise StartError(invisible("DIGEST_CHANNEL", settings.digest_channel))
     channel = found[settings.digest_channel]
     if not channel.member:
-        raise StartError(_invisible("DIGEST_CHANNEL", settings.digest_channel))
+        raise StartError(invisible("DIGEST_CHANNEL", settings.digest_channel))
     if channel.shared:
         raise StartError(
             f"DIGEST_CHANNEL: #{channel.name} is shared with another company, which would read what others' customers"
@@ -241,34 +236,79 @@ def _digest_channel(settings: Settings, found: dict[str, Found]) -> str | None:
     return channel.id
 
 
-def _invisible(setting: str, channel: str) -> str:
+def invisible(setting: str, channel: str) -> str:
     return f"{setting}: Slack shows the desk no channel {channel}. Invite it there first: /invite @desk"
 
 
-async def _choose_channels(settings: Settings, services: Services, found: dict[str, Found]) -> Presence:
-    chosen = found.get(settings.triage_channel)
+async def first_set_up(settings: Settings, services: Services, found: dict[str, Found]) -> Found | None:
+    """Sets up those channels of the settings that have no row; returns the triage channel if it is one of them.
+
+    A row says how its channel is set up, whatever the settings say. Where there is a triage channel already, no name in
+    the settings keeps the desk from starting: the channel may have been renamed in Slack.
+    """
+    async with services.transaction() as tx:
+        await tx.act_as(None, "desk")
+        begun = bool(await channels.served(tx, "triage"))
+        known = {name for name, one in found.items() if await channels.find(tx, one.id)}
+        try:
+            chosen = await _first_triage(tx, settings, found, known)
+            await _first_support(tx, settings, found, known)
+        except StartError as error:
+            if not begun:
+                raise
+            log.warning("a channel in the settings is not set up", why=str(error))
+            chosen = None
+        for one in found.values():
+            row = await channels.find(tx, one.id)
+            if row is not None and row.role != "triage":
+                await following.see(tx, row, one)
+        await showing.wake(tx)
+        if not await channels.served(tx, "triage"):
+            log.warning("there is no triage channel: an admin of the workspace sets it up by /ticket setup")
+    return chosen
+
+
+async def _first_triage(
+    tx: Transaction, settings: Settings, found: dict[str, Found], known: Collection[str]
+) -> Found | None:
+    name = settings.triage_channel
+    if name is None or name in known:
+        return None
+    chosen = found.get(name)
     if chosen is None or not chosen.member:
-        raise StartError(_invisible("TRIAGE_CHANNEL", settings.triage_channel))
-    unfit = directory.unfit_for_triage(chosen)
+        raise StartError(invisible("TRIAGE_CHANNEL", name))
+    unfit = unfit_for_triage(chosen)
     if unfit:
         raise StartError(
             f"TRIAGE_CHANNEL: #{chosen.name} cannot be used, because {unfit} and notes would be read by others."
             " Choose a private channel that is not shared."
         )
+    if await channels.has_tickets(tx, chosen.id, "customer"):
+        raise StartError(f"TRIAGE_CHANNEL: customers have tickets in #{chosen.name}, and would read notes there.")
+    await channels.choose_triage(tx, chosen.id, chosen.name, suspended=None)
+    return chosen
+
+
+async def _first_support(tx: Transaction, settings: Settings, found: dict[str, Found], known: Collection[str]) -> None:
+    triage = found.get(settings.triage_channel or "")
+    all_triage = await channels.served(tx, "triage")
+    goes_to = next(
+        (one for one in all_triage if triage and one.id == triage.id), all_triage[-1] if all_triage else None
+    )
     for name in settings.support_channels:
+        if name in known:
+            continue
         if name not in found or not found[name].member:
-            raise StartError(_invisible("SUPPORT_CHANNELS", name))
-        if found[name].id == chosen.id:
+            raise StartError(invisible("SUPPORT_CHANNELS", name))
+        if goes_to is None:
+            raise StartError(
+                "SUPPORT_CHANNELS: there is no triage channel to show their tickets in: set TRIAGE_CHANNEL."
+            )
+        if found[name].id in {one.id for one in all_triage}:
             raise StartError("SUPPORT_CHANNELS: the triage channel cannot be a support channel too.")
-    presence = Presence(services, [found[name] for name in settings.support_channels], chosen.id)
-    async with services.transaction() as tx:
-        await presence.name(tx)
-        await channels.resume(tx, chosen.id)
-        await channels.choose_triage(tx, chosen.id, chosen.name, suspended=None)
-        for name in settings.support_channels:
-            await channels.choose_support(tx, found[name].id, found[name].name, chosen.id)
-        await showing.wake(tx)
-    return presence
+        if await channels.has_tickets(tx, found[name].id, "triage"):
+            raise StartError(f"SUPPORT_CHANNELS: notes stand in #{found[name].name}, which customers must not read.")
+        await channels.choose_support(tx, found[name].id, found[name].name, goes_to.id)
 
 
 async def _must_serve(services: Services, chosen: Found) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -15,14 +15,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import settings as environment
 from bot.app import StartError, open_database
 from bot.delivery import directory
-from bot.delivery.directory import Found
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask, introduce, patient_client
 from bot.metrics import Metrics
 from bot.settings import Settings
+from bot.tickets.places import Found, unfit_for_triage
 from storage import examination
 from storage.embedded import EmbeddedPostgres
 from storage.engine import DatabaseAway
-from storage.examination import Examined
+from storage.examination import Examined, SetUp
 
 Level = Literal["ok", "warning", "problem", "skipped"]
 
@@ -71,9 +71,9 @@ async def examine() -> list[Finding]:
     found = _settings(problems)
     if settings.slack_app_token is None and "slack_signing_secret" not in problems:
         found.append(_signing_secret(settings))
-    found += await _slack(settings, problems)
-    found += await _database(settings, problems)
-    return found
+    of_database, channels = await _database(settings, problems)
+    found += await _slack(settings, problems, channels)
+    return found + of_database
 
 
 def report(found: Iterable[Finding], *, as_json: bool) -> str:
@@ -112,7 +112,7 @@ def _signing_secret(settings: Settings) -> Finding:
     )
 
 
-async def _slack(settings: Settings, problems: Mapping[str, str]) -> list[Finding]:
+async def _slack(settings: Settings, problems: Mapping[str, str], channels: Sequence[SetUp]) -> list[Finding]:
     if {"slack_bot_token", "slack_api_url"} & problems.keys():
         return [Finding("Slack", "skipped", "not asked: there is no token to ask with")]
     slack = patient_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, Metrics())
@@ -126,7 +126,7 @@ async def _slack(settings: Settings, problems: Mapping[str, str]) -> list[Findin
         found += [_token(me), _scopes(headers)]
         if settings.slack_app_token and "slack_app_token" not in problems:
             found.append(await _app_token(settings))
-        found += [one async for one in _channels(slack, settings, problems, str(me["team_id"]))]
+        found += [one async for one in _channels(slack, _wanted(settings, problems, channels), str(me["team_id"]))]
     except SlackRefused as refused:
         do = "Put right what is said of the scopes, then look again." if refused.error == "missing_scope" else None
         found.append(Finding("channels", "problem", f"Slack refuses to show them ({refused.error})", do))
@@ -196,48 +196,77 @@ async def _app_token(settings: Settings) -> Finding:
     return Finding("Socket Mode", "ok", "Slack lets the desk connect")
 
 
-async def _channels(
-    slack: AsyncWebClient, settings: Settings, problems: Mapping[str, str], team_id: str
-) -> AsyncIterator[Finding]:
-    wanted = [("TRIAGE_CHANNEL", settings.triage_channel)] if "triage_channel" not in problems else []
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A channel to look at, under a name or id, with its role. `setting`: where it is named; None: in the tables."""
+
+    about: str
+    name: str
+    role: Literal["support", "triage", "digest"]
+    setting: str | None
+
+    @property
+    def another(self) -> str:
+        return f"Set {self.setting} to another channel." if self.setting else "Set up another by /ticket setup."
+
+
+def _wanted(settings: Settings, problems: Mapping[str, str], channels: Sequence[SetUp]) -> list[Wanted]:
+    """The channels that are set up, and those in the settings that a desk would set up when it starts."""
+    wanted = [Wanted(f"{one.role} channel {one.name}", one.id, one.role, None) for one in channels]
+    known = {one.id for one in channels} | {one.name for one in channels}
+    if settings.triage_channel and settings.triage_channel not in known and "triage_channel" not in problems:
+        wanted.append(_of_setting("TRIAGE_CHANNEL", settings.triage_channel, "triage"))
     if "support_channels" not in problems:
-        wanted += [("SUPPORT_CHANNELS", name) for name in settings.support_channels]
+        wanted += [
+            _of_setting("SUPPORT_CHANNELS", name, "support") for name in settings.support_channels if name not in known
+        ]
     if settings.digest_channel and "digest_channel" not in problems:
-        wanted.append(("DIGEST_CHANNEL", settings.digest_channel))
-    found = await directory.find_channels(slack, {name for _, name in wanted}, archived=True)
-    triage = found.get(settings.triage_channel)
-    for setting, name in wanted:
-        about = f"{setting} {name}"
-        channel = found.get(name)
-        if wrong := _wrong(setting, channel, triage):
+        wanted.append(_of_setting("DIGEST_CHANNEL", settings.digest_channel, "digest"))
+    return wanted
+
+
+def _of_setting(setting: str, name: str, role: Literal["support", "triage", "digest"]) -> Wanted:
+    return Wanted(f"{setting} {name}", name, role, setting)
+
+
+async def _channels(slack: AsyncWebClient, wanted: Sequence[Wanted], team_id: str) -> AsyncIterator[Finding]:
+    found = await directory.find_channels(slack, {one.name for one in wanted}, archived=True)
+    triage = {found[one.name].id for one in wanted if one.role == "triage" and one.name in found}
+    for one in wanted:
+        channel = found.get(one.name)
+        if wrong := _wrong(one, channel, triage):
             says, do = wrong
-            yield Finding(about, "problem", says, do)
+            yield Finding(one.about, "problem", says, do)
             continue
         assert channel is not None
-        yield Finding(about, "ok", f"the desk is in #{channel.name}, and it is fit for that")
-        if setting == "TRIAGE_CHANNEL":
+        yield Finding(one.about, "ok", f"the desk is in #{channel.name}, and it is fit for that")
+        if one.role == "triage":
             yield await _agents(slack, channel, team_id)
+    if not any(one.role == "triage" for one in wanted):
+        do = "Invite the desk to your agents' private channel; an admin of the workspace types /ticket setup there."
+        yield Finding("channels", "warning", "there is no triage channel yet, so no ticket is shown to anybody", do)
 
 
-def _wrong(setting: str, channel: Found | None, triage: Found | None) -> tuple[str, str] | None:
-    """What is wrong with a channel in its role, and what to do."""
-    another = f"Set {setting} to another channel."
+def _wrong(wanted: Wanted, channel: Found | None, triage: Collection[str]) -> tuple[str, str] | None:
+    """What is wrong with a channel in its role, and what to do. `triage`: the ids of the triage channels."""
     wrong = None
     if channel is None:
         says = "Slack shows the desk no such channel: there is none, or it is private and the desk is not in it"
-        wrong = says, f"Write /invite @desk in it; or correct {setting}."
+        correct = f"correct {wanted.setting}." if wanted.setting else "set up another by /ticket setup."
+        wrong = says, f"Write /invite @desk in it; or {correct}"
     elif channel.archived:
-        wrong = f"#{channel.name} is archived", f"Unarchive it in Slack. Or: {another}"
+        wrong = f"#{channel.name} is archived", f"Unarchive it in Slack. Or: {wanted.another}"
     elif not channel.member:
         wrong = f"the desk is not in #{channel.name}", "Write /invite @desk in it."
-    elif setting == "SUPPORT_CHANNELS":
-        if triage is not None and channel.id == triage.id:
-            wrong = f"#{channel.name} is the triage channel too", another
+    elif wanted.role == "support":
+        if channel.id in triage:
+            wrong = f"#{channel.name} is the triage channel too", wanted.another
     elif channel.shared:
-        what = "notes" if setting == "TRIAGE_CHANNEL" else "digests, which quote customers"
-        wrong = f"#{channel.name} is shared with another company, which would read {what}", another
-    elif setting == "TRIAGE_CHANNEL" and not channel.private:
-        wrong = f"#{channel.name} is public, and notes would be read by others", f"Make it private. Or: {another}"
+        what = "notes" if wanted.role == "triage" else "digests, which quote customers"
+        wrong = f"#{channel.name} is shared with another company, which would read {what}", wanted.another
+    elif wanted.role == "triage" and unfit_for_triage(channel):
+        says = f"#{channel.name} is public, and notes would be read by others"
+        wrong = says, f"Make it private. Or: {wanted.another}"
     return wrong
 
 
@@ -254,19 +283,21 @@ async def _agents(slack: AsyncWebClient, triage: Found, team_id: str) -> Finding
     )
 
 
-async def _database(settings: Settings, problems: Mapping[str, str]) -> Sequence[Finding]:
+async def _database(settings: Settings, problems: Mapping[str, str]) -> tuple[list[Finding], Sequence[SetUp]]:
+    """What is to be said of the database, and the channels that are set up there."""
     if {"database_url", "data_dir"} & problems.keys():
-        return [Finding("database", "skipped", "not asked: see settings")]
+        return [Finding("database", "skipped", "not asked: see settings")], ()
     folder = EmbeddedPostgres(settings.data_dir)
     if settings.database_url is None and not folder.exists():
         says = f"the embedded PostgreSQL in {settings.data_dir} is not there yet"
-        return [Finding("database", "warning", says, "Start the desk (make run), which makes it.")]
+        return [Finding("database", "warning", says, "Start the desk (make run), which makes it.")], ()
     url = settings.database_url.get_secret_value() if settings.database_url else None
     try:
         async with open_database(url, folder) as database:
-            return _examined(await examination.examine(database))
+            seen = await examination.examine(database)
+            return _examined(seen), seen.channels
     except StartError as error:
-        return [Finding("database", "problem", str(error))]
+        return [Finding("database", "problem", str(error))], ()
     except DatabaseAway as error:
         match examination.what_is_missing(error):
             case "login":
@@ -275,7 +306,7 @@ async def _database(settings: Settings, problems: Mapping[str, str]) -> Sequence
                 do = "Correct the name in DATABASE_URL, or make the database (README, Operate it)."
             case "server":
                 do = "Start PostgreSQL, or correct host and port in DATABASE_URL."
-        return [Finding("database", "problem", f"it cannot be reached: {error}", do)]
+        return [Finding("database", "problem", f"it cannot be reached: {error}", do)], ()
 
 
 def _examined(seen: Examined) -> list[Finding]:

@@ -24,8 +24,6 @@ STAND_INS: dict[str, Any] = {
     "slack_bot_token": "xoxb-",
     "slack_app_token": "xapp-",
     "slack_signing_secret": "",
-    "triage_channel": "-",
-    "support_channels": "-",
 }
 
 
@@ -49,9 +47,9 @@ class Settings(BaseSettings):
     socket_connections: int = Field(default=2, ge=1, le=10)
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
-    triage_channel: str = Field(min_length=1, description="the private channel of your agents: its name or id")
+    triage_channel: str | None = Field(default=None, description="the private channel of your agents: its name or id")
     support_channels: Annotated[tuple[str, ...], NoDecode] = Field(
-        min_length=1, description="the channels your customers write in: names or ids, separated by commas"
+        default=(), description="the channels your customers write in: names or ids, separated by commas"
     )
     digest_channel: str | None = Field(default=None, description="where digests are posted: a channel's name or id")
     database_url: SecretStr | None = None

@@ -46,14 +46,15 @@ async def begin(tx: Transaction) -> None:
     """What is said in a channel from the moment when it was chosen is the desk's to know."""
     await tx.run(
         "insert into threadesk.readings (channel, read_to) select id, chosen_at from threadesk.channels"
-        " where suspended is null on conflict do nothing"
+        " where suspended is null and role <> 'none' on conflict do nothing"
     )
 
 
 async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conversation]:
     """Whatever is read: channels that are served, and direct messages with a live ticket.
 
-    Triage comes last, so that what customers wrote is known when commands are carried out. Reaches back to the oldest
+    A channel that is left alone by now is read while tickets in it are live. Triage comes last, so that what customers
+    wrote is known when commands are carried out. Reaches back to the oldest
     live root, and to what was read last where that is longer ago; never to before a support channel was chosen.
     """
     found = await tx.run(
@@ -65,10 +66,10 @@ async def conversations(tx: Transaction, reopening: dt.timedelta) -> list[Conver
           insert into threadesk.readings (channel, read_to)
           select channel, to_timestamp(cast(root as float)) from direct on conflict do nothing
         ), conversations as (
-          select c.id as channel, c.role as kind, s.id as triage_channel, extract(epoch from c.chosen_at) as bound,
+          select c.id as channel, 'support' as kind, s.id as triage_channel, extract(epoch from c.chosen_at) as bound,
             (select min(cast(root_ts as numeric)) from live l where l.channel = c.id) as root
           from threadesk.channels c left join threadesk.channels s on s.id = c.triage_channel and s.suspended is null
-          where c.role = 'support'
+          where c.role = 'support' or c.role = 'none' and exists (select from live l where l.channel = c.id)
           union all
           select c.id, c.role, c.id, 0, (
             select min(cast(p.ts as numeric)) from live l join threadesk.posted p on p.ticket_id = l.ticket_id
@@ -161,6 +162,14 @@ async def release(tx: Transaction, lease: Lease, *, read_to: dt.datetime | None 
         lease=lease.reader,
         read_to=read_to,
         rest=rest,
+    )
+
+
+async def rest_no_longer(tx: Transaction, channel: str) -> None:
+    """Slack shows the conversation again: it need not be left alone any longer."""
+    await tx.run(
+        "update threadesk.readings set leased_until = '-infinity' where channel = :channel and lease is null",
+        channel=channel,
     )
 
 

@@ -1,35 +1,71 @@
-"""The channels that the desk serves, and who is in the triage channels."""
+"""The channels that the desk serves, how each is set up, and who is in the triage channels.
+
+Every change of a row is written into the ledger of the settings by a trigger: `Transaction.act_as` says who makes it.
+"""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
-from uuid import UUID
+from typing import Any, Literal, LiteralString
 
 from storage.engine import Transaction
+from storage.tickets import Priority, Side
 
-Role = Literal["support", "triage"]
+#: `none`: an agent has said to leave the channel alone.
+Role = Literal["support", "triage", "none"]
 Mode = Literal["every_message", "on_request"]
+
+#: Why a triage channel is not served that was chosen just now: nobody knows yet who its agents are.
+UNREAD = "the desk is still reading who is in it"
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
+    """`suspended`: why a triage channel is not served. `private`, `shared`: as Slack said last, None: not asked.
+
+    What new tickets of a support channel are given: `priority`, `tags` and one of `assignees`, who are Slack ids of
+    the desk's own workspace, in turn.
+    """
+
     id: str
     name: str
     role: Role
     mode: Mode
     triage_channel: str | None
     suspended: str | None
+    private: bool | None = None
+    shared: bool | None = None
+    priority: Priority = "medium"
+    tags: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
 
 
-CHANNEL = "c.id, c.name, c.role, c.mode, c.triage_channel, c.suspended"
+CHANNEL: LiteralString = """
+  c.id, c.name, c.role, c.mode, c.triage_channel, c.suspended, c.private, c.shared, c.priority, c.tags, c.assignees
+"""
 
 
-async def find(tx: Transaction, channel: str) -> Channel | None:
-    row = (await tx.run(f"select {CHANNEL} from threadesk.channels c where c.id = :id", id=channel)).one_or_none()
-    return Channel(**row) if row else None
+def _channel(row: Any) -> Channel:
+    values = dict(row)
+    return Channel(**values | {"tags": tuple(values["tags"]), "assignees": tuple(values["assignees"])})
+
+
+async def find(tx: Transaction, channel: str, *, lock: bool = False) -> Channel | None:
+    """The channel, under its present id also where it is asked for by a former one.
+
+    `lock`: nobody else changes its row until this transaction ends; tickets may still refer to it.
+    """
+    locking: LiteralString = "for no key update of c" if lock else ""
+    found = await tx.run(
+        f"""
+        select {CHANNEL} from threadesk.channels c
+        where c.id = coalesce((select new_id from threadesk.moved where old_id = :id), :id) {locking}
+        """,
+        id=channel,
+    )
+    row = found.one_or_none()
+    return _channel(row) if row else None
 
 
 async def served(tx: Transaction, role: Role) -> list[Channel]:
@@ -37,69 +73,140 @@ async def served(tx: Transaction, role: Role) -> list[Channel]:
         f"select {CHANNEL} from threadesk.channels c where c.role = :role order by c.chosen_at, c.id",
         role=role,
     )
-    return [Channel(**row) for row in found]
+    return [_channel(row) for row in found]
+
+
+async def served_triage(tx: Transaction) -> list[Channel]:
+    """The triage channels that are not suspended, the one that was chosen last at the end."""
+    return [channel for channel in await served(tx, "triage") if channel.suspended is None]
 
 
 async def default_triage(tx: Transaction) -> Channel | None:
     """The triage channel that was chosen last, for tickets of no support channel."""
-    return next((channel for channel in reversed(await served(tx, "triage")) if channel.suspended is None), None)
+    return next(reversed(await served_triage(tx)), None)
 
 
-async def choose_triage(tx: Transaction, channel: str, name: str, suspended: str | None) -> None:
-    await tx.run(
-        """
-        insert into threadesk.channels (id, name, role, suspended, chosen_at)
-        values (:id, :name, 'triage', :suspended, :now)
-        on conflict (id) do update
-          set name = excluded.name, role = 'triage', triage_channel = null, suspended = excluded.suspended,
-            chosen_at = excluded.chosen_at
-        """,
-        id=channel,
-        name=name,
-        suspended=suspended,
-        now=tx.now,
-    )
+async def present_id(tx: Transaction, channel: str) -> str:
+    """The channel's id now, where Slack has given it another one."""
+    found = await tx.run("select new_id from threadesk.moved where old_id = :id", id=channel)
+    return found.scalar_one_or_none() or channel
 
 
-async def choose_support(tx: Transaction, channel: str, name: str, triage_channel: str) -> None:
-    """Makes it a support channel whose tickets go to that triage channel; the mode of one chosen before stays."""
-    await tx.run(
-        """
-        insert into threadesk.channels (id, name, role, triage_channel, chosen_at)
-        values (:id, :name, 'support', :triage, :now)
-        on conflict (id) do update set name = excluded.name, role = 'support', suspended = null,
-          triage_channel = excluded.triage_channel
-        """,
-        id=channel,
-        name=name,
-        triage=triage_channel,
-        now=tx.now,
-    )
+async def choose_triage(tx: Transaction, channel: str, name: str, suspended: str | None) -> bool:
+    """Makes it a triage channel where it has no row yet; whether it had none."""
+    return await _choose(tx, channel, name, "triage", None, suspended)
 
 
-async def serve_again(tx: Transaction, channel: str, name: str, triage_channel: str, *, since: dt.datetime) -> bool:
-    """Makes it a support channel, chosen at `since`, where it has no role; whether it had none."""
+async def choose_support(tx: Transaction, channel: str, name: str, triage_channel: str) -> bool:
+    """Makes it a support channel whose tickets go to that triage channel, where it has no row yet; whether it had
+    none."""
+    return await _choose(tx, channel, name, "support", triage_channel, None)
+
+
+async def _choose(
+    tx: Transaction, channel: str, name: str, role: Role, triage_channel: str | None, suspended: str | None
+) -> bool:
     chosen = await tx.run(
         """
-        insert into threadesk.channels (id, name, role, triage_channel, chosen_at)
-        values (:id, :name, 'support', :triage, :since) on conflict (id) do nothing returning 1
+        insert into threadesk.channels (id, name, role, triage_channel, suspended, chosen_at)
+        values (:id, :name, :role, :triage, :suspended, :now) on conflict (id) do nothing returning 1
         """,
         id=channel,
         name=name,
+        role=role,
         triage=triage_channel,
-        since=since,
+        suspended=suspended,
+        now=tx.now,
     )
     return bool(chosen)
 
 
-async def lock_triage(tx: Transaction, channel: str) -> Channel | None:
-    """The triage channel, which nobody else checks until this transaction ends; tickets may still refer to it."""
-    found = await tx.run(
-        f"select {CHANNEL} from threadesk.channels c where c.id = :id and c.role = 'triage' for no key update",
-        id=channel,
+async def save(tx: Transaction, channel: Channel) -> None:
+    """Writes the channel's settings. What is said there is the desk's to know from when it got its role."""
+    await tx.run(
+        """
+        insert into threadesk.channels as c (id, name, role, mode, triage_channel, suspended, private, shared,
+          priority, tags, assignees, chosen_at)
+        values (:id, :name, :role, :mode, :triage_channel, :suspended, :private, :shared, :priority,
+          cast(:tags as text[]), cast(:assignees as text[]), :now)
+        on conflict (id) do update set name = excluded.name, role = excluded.role, mode = excluded.mode,
+          triage_channel = excluded.triage_channel, suspended = excluded.suspended, private = excluded.private,
+          shared = excluded.shared, priority = excluded.priority, tags = excluded.tags,
+          assignees = excluded.assignees,
+          chosen_at = case when c.role = excluded.role then c.chosen_at else excluded.chosen_at end
+        """,
+        **{name: getattr(channel, name) for name in Channel.__slots__}
+        | {"tags": list(channel.tags), "assignees": list(channel.assignees)},
+        now=tx.now,
     )
-    row = found.one_or_none()
-    return Channel(**row) if row else None
+
+
+async def next_assignee(tx: Transaction, channel: Channel, team_id: str, *, but: str | None) -> str | None:
+    """The Slack id of the agent whose turn it is in a support channel, and whose turn it then was.
+
+    Its row is locked until the transaction ends, so that of tickets that are opened at once each waits for the turn of
+    the one before. Whoever is no agent for the channel now is passed over, and so is `but`.
+    """
+    await tx.run("select 1 from threadesk.channels where id = :id for no key update", id=channel.id)
+    found = await tx.run(
+        """
+        with line as (
+          select a.slack_id, a.place, coalesce(array_position(c.assignees, c.turn), 0) as latest
+          from threadesk.channels c cross join unnest(c.assignees) with ordinality as a (slack_id, place)
+          join threadesk.channels t on t.id = c.triage_channel and t.role = 'triage' and t.suspended is null
+          join threadesk.triage_members m on m.channel = t.id and m.team_id = :team and m.slack_id = a.slack_id
+          join threadesk.people p on p.team_id = m.team_id and p.slack_id = m.slack_id and p.kind = 'member'
+          where c.id = :id and a.slack_id is distinct from :but
+        )
+        update threadesk.channels set turn = (select slack_id from line order by place <= latest, place limit 1)
+        where id = :id and exists (select from line)
+        returning turn
+        """,
+        id=channel.id,
+        team=team_id,
+        but=but,
+    )
+    turn: str | None = found.scalar_one_or_none()
+    return turn
+
+
+async def has_tickets(tx: Transaction, channel: str, side: Side) -> bool:
+    """Whether a ticket was ever its customer's there, or shown to agents there, or is about to be."""
+    found = await tx.run(
+        """
+        select exists (select from threadesk.threads where channel = :id and side = :side)
+          or exists (select from threadesk.to_show where lane = :id and side = :side)
+        """,
+        id=channel,
+        side=side,
+    )
+    return bool(found.scalar_one())
+
+
+async def routed_to(tx: Transaction, triage_channel: str) -> list[str]:
+    """The support channels whose tickets go to a triage channel."""
+    found = await tx.run(
+        "select id from threadesk.channels where triage_channel = :id order by chosen_at, id", id=triage_channel
+    )
+    return list(found.scalars())
+
+
+async def see(tx: Transaction, channel: str, *, name: str, private: bool, shared: bool) -> None:
+    """What Slack says of the channel now."""
+    await tx.run(
+        "update threadesk.channels set name = :name, private = :private, shared = :shared where id = :id"
+        " and (name, private, shared) is distinct from (:name, :private, :shared)",
+        id=channel,
+        name=name,
+        private=private,
+        shared=shared,
+    )
+
+
+async def unread(tx: Transaction) -> list[str]:
+    """Triage channels that were chosen just now, of which nobody has asked yet who is in them."""
+    found = await tx.run("select id from threadesk.channels where suspended = :unread order by id", unread=UNREAD)
+    return list(found.scalars())
 
 
 async def suspend(tx: Transaction, channel: str, why: str) -> None:
@@ -122,53 +229,6 @@ async def resume(tx: Transaction, channel: str) -> None:
         ) select pg_notify('threadesk', '') from resumed
         """,
         id=channel,
-    )
-
-
-async def name_support(tx: Transaction, replica: UUID, named: Iterable[str], *, seconds: float) -> None:
-    """A replica of the desk serves these support channels, and says so again within `seconds`.
-
-    A channel that was named and is no more by any replica is not served. Tickets that came from it, and their triage
-    channels, stay.
-    """
-    await _one_at_a_time(tx)
-    await tx.run(
-        """
-        insert into threadesk.named (replica, channel, until)
-        select :replica, channel, clock_timestamp() + make_interval(secs => :seconds)
-        from unnest(cast(:named as text[])) as n (channel)
-        on conflict (replica, channel) do update set until = excluded.until
-        """,
-        replica=replica,
-        named=list(named),
-        seconds=seconds,
-    )
-    await _drop_unnamed(tx)
-
-
-async def withdraw(tx: Transaction, replica: UUID) -> None:
-    """The replica stops. What the last one of all has served stays chosen until the next one starts."""
-    await _one_at_a_time(tx)
-    await tx.run("update threadesk.named set until = clock_timestamp() where replica = :replica", replica=replica)
-    await _drop_unnamed(tx)
-
-
-async def _one_at_a_time(tx: Transaction) -> None:
-    """So that nobody drops what another one is about to name."""
-    await tx.run("lock table threadesk.named in share row exclusive mode")
-
-
-async def _drop_unnamed(tx: Transaction) -> None:
-    await tx.run(
-        """
-        with over as (
-          delete from threadesk.named
-          where until <= clock_timestamp() and exists (select from threadesk.named where until > clock_timestamp())
-          returning channel
-        )
-        delete from threadesk.channels c where role = 'support' and id in (select channel from over)
-          and not exists (select from threadesk.named n where n.channel = c.id and n.until > clock_timestamp())
-        """
     )
 
 

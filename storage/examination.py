@@ -18,14 +18,25 @@ OLDEST = 140_000
 ADOPTED = (("public", "tickets"), ("public", "customers"), ("auth", "users"))
 
 Missing = Literal["server", "login", "database"]
+Role = Literal["support", "triage"]
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """A channel that the desk serves."""
+
+    id: str
+    name: str
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
     """`version` as PostgreSQL says it. `tables`: at which migration they are, None: there are none, or the role may
     not look (`hidden`); `ahead`: at one that this version of the desk does not know. `forbidden`: what the role may
-    not do. `clock`: the seconds by which the server's clock is ahead of ours.
+    not do. `clock`: the seconds by which the server's clock is ahead of ours. `channels`: those that are served, triage
+    channels first.
     """
 
     version: str
@@ -37,6 +48,7 @@ class Examined:
     ahead: bool
     forbidden: tuple[str, ...]
     clock: float
+    channels: tuple[SetUp, ...] = ()
 
 
 def what_is_missing(error: DatabaseAway) -> Missing:
@@ -88,6 +100,7 @@ async def _examine(one: Connection, other: Connection) -> Examined:
             tables = await one.fetchval("select version_num from threadesk.alembic_version")
         if not hidden and tables != known[-1]:
             forbidden += await _cannot_make(one)
+        channels = await _channels(one) if tables == known[-1] else ()
     return Examined(
         version=version,
         old=number < OLDEST,
@@ -98,7 +111,15 @@ async def _examine(one: Connection, other: Connection) -> Examined:
         ahead=tables is not None and tables not in known,
         forbidden=tuple(forbidden),
         clock=clock,
+        channels=channels,
     )
+
+
+async def _channels(one: Connection) -> tuple[SetUp, ...]:
+    found = await one.fetch(
+        "select id, name, role from threadesk.channels where role <> 'none' order by role desc, chosen_at, id"
+    )
+    return tuple(SetUp(row["id"], row["name"], row["role"]) for row in found)
 
 
 async def _pooled_by_transaction(one: Connection, other: Connection) -> bool:

@@ -85,7 +85,7 @@ async def is_to_be_sent(tx: Transaction, notice_id: UUID) -> bool:
         update threadesk.notices n set refused = 'suspended' from threadesk.channels c
         where n.id = :id and n.kind = 'channel' and c.id = n.channel and n.sent_at is null and n.refused is null
           and (c.suspended is not null and n.key not like 'suspended:%'
-            or c.role = 'support' and n.key not like 'digest:%')
+            or c.role <> 'triage' and n.key not like 'digest:%')
         """,
         id=notice_id,
     )

@@ -203,14 +203,16 @@ async def become(tx: Transaction, person: Person, user_id: UUID) -> None:
         old=old,
         new=new,
     )
-    await tx.run(
-        """
-        update threadesk.ledger set actor = :new
-        where actor = :old and not exists (select from auth.users where id = :old)
-        """,
-        old=old,
-        new=new,
-    )
+    ledgers: tuple[LiteralString, ...] = ("threadesk.ledger", "threadesk.settings_ledger")
+    for ledger in ledgers:
+        await tx.run(
+            f"""
+            update {ledger} set actor = :new
+            where actor = :old and not exists (select from auth.users where id = :old)
+            """,
+            old=old,
+            new=new,
+        )
 
 
 async def refile(tx: Transaction, person: Person, team_id: str) -> None:

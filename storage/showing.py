@@ -598,7 +598,10 @@ async def is_ours(tx: Transaction, channel: str, ts: str) -> UUID | None:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A change in the ledger that the assignees must notice. `by_message`: a customer's message brought it about."""
+    """A change in the ledger that the assignees must notice. `by_message`: a customer's message brought it about.
+
+    `by_desk`: the desk itself made it, as where somebody's turn has come.
+    """
 
     id: int
     at: dt.datetime
@@ -607,13 +610,14 @@ class Happening:
     before: Any
     after: Any
     by_message: bool
+    by_desk: bool
 
 
 async def to_be_noticed(tx: Transaction, ticket_id: UUID) -> list[Happening]:
     """Assignments and reopenings that were neither said in the triage thread nor passed over, oldest first."""
     found = await tx.run(
         """
-        select l.id, l.at, l.what, l.actor, l.before, l.after,
+        select l.id, l.at, l.what, l.actor, l.before, l.after, l.role = 'desk' as by_desk,
           -- The message carries Slack's time, the change the desk's: what they share is the transaction.
           l.role = 'customer' and exists (select from threadesk.ledger m
             where m.ticket_id = l.ticket_id and m.what = 'message' and m.xmin = l.xmin) as by_message

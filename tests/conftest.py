@@ -24,7 +24,7 @@ from bot import app
 from bot.app import Running
 from bot.sandbox import Channel, Message, Person, Sandbox
 from bot.settings import Settings
-from storage import migrate
+from storage import channels, migrate
 from storage.embedded import EmbeddedPostgres
 from storage.engine import Database
 
@@ -245,8 +245,10 @@ class Office:
                       or exists (select from threadesk.digest_schedules where next_at <= $1)
                       or exists (select from threadesk.digests_due where outcome is null and try_at <= $1)
                       or exists (select from threadesk.told_back where back_at <= $1)
+                      or exists (select from threadesk.channels where suspended = $2)
                     """,
                     self.world.clock(),
+                    channels.UNREAD,
                 ):
                     return
                 await asyncio.sleep(0.01)

@@ -182,7 +182,7 @@ async def test_sigterm_finishes_what_is_under_way_and_exits_in_peace(
 
 
 async def test_missing_settings_are_named_all_at_once_with_where_each_is_found(world: World, tmp_path: Path) -> None:
-    missing = ["SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "TRIAGE_CHANNEL", "SUPPORT_CHANNELS"]
+    missing = ["SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"]
     settings = {name: value for name, value in environment(world, None).items() if name not in missing}
     status, output, errors = await finished(tmp_path, "run", **settings)
     assert (status, output) == (2, "")
@@ -325,6 +325,7 @@ async def test_a_sandbox_without_its_manifest_says_so_in_a_sentence(tmp_path: Pa
         ({"support_channels": "triage"}, "SUPPORT_CHANNELS: the triage channel cannot be a support channel too."),
         ({"support_channels": "help-globex, nowhere"}, "SUPPORT_CHANNELS: Slack shows the desk no channel nowhere."),
         ({"support_channels": "empty"}, "SUPPORT_CHANNELS: Slack shows the desk no channel empty. Invite it there"),
+        ({"triage_channel": None}, "SUPPORT_CHANNELS: there is no triage channel to show their tickets in"),
         ({"digest_channel": "help-globex"}, "DIGEST_CHANNEL: #help-globex is shared with another company, which would"),
         ({"digest_channel": "empty"}, "DIGEST_CHANNEL: Slack shows the desk no channel empty. Invite it there first"),
         ({"digest_channel": "leads"}, "DIGEST_CHANNEL: Slack shows the desk no channel leads. Invite it there first"),
@@ -356,6 +357,24 @@ async def test_channels_are_found_by_name_with_or_without_hash_and_by_id(
     async with app.running(world.settings(database_url, **changes), migrating=False):
         found = await sql.fetch("select id, role from threadesk.channels order by role")
     assert [tuple(row) for row in found] == [(world.help.id, "support"), (world.triage.id, "triage")]
+
+
+async def test_a_name_in_the_settings_that_is_another_by_now_keeps_no_desk_from_starting(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    """What was set up stays; the channel was renamed in Slack while the desk was down."""
+    async with app.running(world.settings(database_url), migrating=False):
+        before = await sql.fetch("select id, role, triage_channel from threadesk.channels order by id")
+    world.sandbox.rename(world.triage, "agents")
+    world.sandbox.rename(world.help, "help-globex-inc")
+    async with app.running(world.settings(database_url), migrating=False):
+        pass
+    world.triage.kind = "channel"
+    renamed = {"triage_channel": "agents", "support_channels": "help-globex-inc"}
+    async with app.running(world.settings(database_url, **renamed), migrating=False):
+        assert await sql.fetchval("select suspended from threadesk.channels where role = 'triage'") == "it is public"
+        assert await sql.fetchval("select name from threadesk.channels where role = 'support'") == "help-globex-inc"
+    assert await sql.fetch("select id, role, triage_channel from threadesk.channels order by id") == before
 
 
 async def test_help_needs_no_settings(tmp_path: Path) -> None:

@@ -268,13 +268,53 @@ async def test_all_that_can_be_looked_at_is_looked_at_when_much_is_wrong(
     assert problems == [
         ("settings", "SLACK_SIGNING_SECRET"),
         ("settings", "PORT"),
-        ("settings", "SUPPORT_CHANNELS"),
         ("clock", "this"),
         ("scopes", "the"),
         ("TRIAGE_CHANNEL nowhere", "Slack"),
         ("tables", "the"),
     ]
     assert all(one["do"] for one in told["checks"] if one["level"] == "problem")
+
+
+async def test_the_channels_that_are_set_up_are_looked_at_whatever_the_settings_say(
+    world: World,
+    database_url: str,
+    sql: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    async with app.running(world.settings(database_url), migrating=False):
+        pass
+    lunch = await world.sandbox.add_channel("lunch", members=[world.grace, world.sandbox.bot])
+    await sql.execute("insert into threadesk.channels (id, name, role) values ($1, 'lunch', 'none')", lunch.id)
+    settings = environment(world, database_url, SUPPORT_CHANNELS="help-globex,help-nobody")
+    del settings["TRIAGE_CHANNEL"]
+    world.triage.kind = "channel"
+    await world.sandbox.kick(world.help, world.sandbox.bot)
+    found = await examined(monkeypatch, tmp_path, settings)
+    assert [(one.about, one.says, one.do) for one in wrong(found)] == [
+        (
+            "triage channel triage",
+            "#triage is public, and notes would be read by others",
+            "Make it private. Or: Set up another by /ticket setup.",
+        ),
+        ("support channel help-globex", "the desk is not in #help-globex", "Write /invite @desk in it."),
+        (
+            "SUPPORT_CHANNELS help-nobody",
+            "Slack shows the desk no such channel: there is none, or it is private and the desk is not in it",
+            "Write /invite @desk in it; or correct SUPPORT_CHANNELS.",
+        ),
+    ]
+
+
+async def test_a_desk_that_is_not_set_up_yet_is_told_how_to_begin(
+    world: World, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = environment(world, database_url)
+    del settings["TRIAGE_CHANNEL"], settings["SUPPORT_CHANNELS"]
+    (only,) = wrong(await examined(monkeypatch, tmp_path, settings))
+    assert (only.about, only.level) == ("channels", "warning")
+    assert "an admin of the workspace types /ticket setup there" in (only.do or "")
 
 
 async def test_a_database_that_is_down_is_an_exit_status(world: World, tmp_path: Path) -> None:

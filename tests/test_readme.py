@@ -23,7 +23,7 @@ def default_of(name: str) -> str:
     field = Settings.model_fields[name]
     if field.is_required():
         return "required"
-    if field.default is None:
+    if field.default in (None, ()):
         return "none"
     return f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
 

@@ -242,31 +242,26 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
     assert posted_once(office)
 
 
-async def served(sql: asyncpg.Connection) -> list[str]:
-    found = await sql.fetch("select name from threadesk.channels where role = 'support' order by name")
-    return [row["name"] for row in found]
-
-
-async def test_with_different_settings_the_channels_of_all_are_served(
+async def test_what_is_set_up_at_one_holds_for_the_other_at_once(
     world: World, sql: asyncpg.Connection, replicas: Replicas
 ) -> None:
-    """A channel is taken out of SUPPORT_CHANNELS in a roll-out, during which the old desk dies and comes back."""
-    other = await world.sandbox.add_channel("help-initech", members=[world.ben, world.grace, world.sandbox.bot])
-    both = {"support_channels": "help-globex,help-initech"}
-    old = await replicas.start(**both)
-    new = await replicas.start()
-    office = Office(world, new, sql)
-    await world.ben.post(other, "My laptop is slow")
-    await office.at_rest()
-    assert await sql.fetch("select title from tickets") == [("My laptop is slow",)]
+    async with two(world, replicas, sql) as office:
+        for mode, expected in (("on_request", 0), ("every_message", 4)):
+            assert (await world.grace.command("/ticket", "setup", channel=world.help)).ok
+            assert (await world.grace.submit({"mode": mode})).ok
+            for n in range(4):
+                await world.ada.post(world.help, f"Question {n}")
+            await office.at_rest()
+            assert await sql.fetchval("select count(*) from tickets") == expected
 
-    await replicas.stop(old)
-    assert await served(sql) == ["help-globex"]
-    old = await replicas.start(**both)
-    assert await served(sql) == ["help-globex", "help-initech"]
-    await replicas.stop(new)
-    assert await served(sql) == ["help-globex", "help-initech"]
-    await replicas.stop(old)
-    assert await served(sql) == ["help-globex", "help-initech"], "the last one stops: nothing is decided by that"
-    await replicas.start()
-    assert await served(sql) == ["help-globex"]
+
+async def test_the_turn_goes_round_over_both(world: World, sql: asyncpg.Connection, replicas: Replicas) -> None:
+    async with two(world, replicas, sql) as office:
+        assert (await world.grace.command("/ticket", "setup", channel=world.help)).ok
+        assert (await world.grace.submit({"assignees": [world.grace, world.linus]})).ok
+        await asyncio.gather(*(one.post(world.help, "Help!") for one in (world.ada, world.bob, world.ben)))
+        await world.ada.dm("Not from there")
+        await asyncio.gather(*(one.post(world.help, "Help again!") for one in (world.ada, world.bob, world.ben)))
+        await office.at_rest()
+        shared = await sql.fetch("select count(*) from tickets where source_channel = 'slack' group by assigned_to")
+        assert sorted(one["count"] for one in shared) == [1, 3, 3]

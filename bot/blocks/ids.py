@@ -25,6 +25,10 @@ class Action(StrEnum):
     RATE_5 = "rate:5"
     MORE = "more"
     OPEN_TICKET = "open_ticket"
+    SET_UP = "set_up"
+    SET_UP_SUPPORT = "set_up:support"
+    SET_UP_TRIAGE = "set_up:triage"
+    LEAVE_ALONE = "set_up:none"
 
 
 class Callback(StrEnum):
@@ -36,6 +40,7 @@ class Callback(StrEnum):
     CLOSE = "close"
     EDIT = "edit"
     RATING_COMMENT = "rating_comment"
+    SET_UP = "set_up"
 
 
 class Field(StrEnum):
@@ -55,3 +60,6 @@ class Field(StrEnum):
     WORK_OPENS = "work_opens"
     WORK_CLOSES = "work_closes"
     ZONE = "zone"
+    ROLE = "role"
+    MODE = "mode"
+    TRIAGE_CHANNEL = "triage_channel"

@@ -118,6 +118,8 @@ def alert(view: Alert) -> Message:
     match view.what:
         case "assigned":
             said = f"{_pings(view.assignees)} #{view.number} was assigned to you by {by}."
+        case "turn":
+            said = f"{_pings(view.assignees)} #{view.number} is yours: it was your turn."
         case "reopened":
             said = f"{_pings(view.assignees)} #{view.number} was reopened by {by}."
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import slackblocks as slack
 
@@ -12,13 +12,27 @@ from bot.blocks.ids import Callback, Field
 from bot.blocks.parts import PRIORITY, context, plain, section, title_of
 from bot.blocks.surface import SECTION, clip, escape, modal, one_line
 from bot.tickets import timetable
-from bot.tickets.forms import TITLE_LENGTH, WORDS_LENGTH, parsed_tags
+from bot.tickets.forms import MOST_PEOPLE, TITLE_LENGTH, WORDS_LENGTH, parsed_tags
 from bot.tickets.hours import Day
 from bot.tickets.schedules import Times
+from bot.tickets.setup import Present
+from storage.channels import Mode, Role
 from storage.tickets import Priority, Ticket
 
 #: What *Edit* showed is carried in its private_metadata, which has 3,000 characters.
 MOST_ASSIGNEES, TAGS_ROOM = 50, 1_200
+Value = TypeVar("Value", bound=str)
+#: A menu's options, and the characters of each: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
+MOST_OPTIONS, OPTION = 100, 75
+ROLES: Mapping[Role, str] = {
+    "support": "Support channel: customers write here",
+    "triage": "Triage channel: for agents only, private",
+    "none": "Nothing: the desk leaves it alone",
+}
+MODES: Mapping[Mode, str] = {
+    "every_message": "Every message by a customer",
+    "on_request": "Only a mention of the desk, or a command",
+}
 WEEK: Mapping[Day, str] = {
     "mon": "Monday",
     "tue": "Tuesday",
@@ -28,13 +42,14 @@ WEEK: Mapping[Day, str] = {
     "sat": "Saturday",
     "sun": "Sunday",
 }
-PRIORITIES = {level: slack.Option(plain(label), level) for level, label in PRIORITY.items()}
 
 
-def new_ticket(title: str = "", *, channel: str | None, for_customer: bool) -> dict[str, Any]:
+def new_ticket(
+    title: str = "", *, channel: str | None, for_customer: bool, priority: Priority = "medium"
+) -> dict[str, Any]:
     """`title` is plain text; one that is too long stands in full in the description.
 
-    `for_customer`: an agent opens it, who may choose its customer and priority.
+    `for_customer`: an agent opens it, who may choose its customer and priority. `priority`: the channel's own.
     private_metadata: {"channel": where it was asked for, or null}.
     """
     short = clip(one_line(title), TITLE_LENGTH)
@@ -52,7 +67,7 @@ def new_ticket(title: str = "", *, channel: str | None, for_customer: bool) -> d
                 hint="On whose behalf you open it.",
                 optional=True,
             ),
-            _priority("medium"),
+            _priority(priority),
         ]
     return _form("New ticket", "Open ticket", Callback.NEW_TICKET, blocks, channel=channel)
 
@@ -208,6 +223,47 @@ def time_zone(now: Times) -> slack.InputBlock:
     )
 
 
+def set_up(present: Present) -> dict[str, Any]:
+    """How a channel is set up, of any role: what does not concern its role is kept for when it has another.
+
+    private_metadata: {"channel"}.
+    """
+    now = present.settings
+    people = slack.UserMultiSelectMenu(
+        Field.ASSIGNEES.value,
+        initial_users=list(now.assignees) or None,
+        max_selected_items=MOST_PEOPLE,
+    )
+    tags = _line(Field.TAGS, ", ".join(now.tags), length=WORDS_LENGTH)
+    blocks = [
+        context("about", f"<#{present.channel}>"),
+        _select(Field.ROLE, "What is it for?", ROLES, now.role),
+        context("only", "What follows is for support channels."),
+        _select(Field.MODE, "What opens a ticket?", MODES, now.mode),
+        *_triage_to_choose(present),
+        _input(
+            Field.ASSIGNEES,
+            "Who gets new tickets, in turn?",
+            people,
+            hint="Agents of the triage channel. Nobody: tickets wait to be claimed.",
+            optional=True,
+        ),
+        _priority(now.priority, label="Priority of new tickets"),
+        _input(Field.TAGS, "Tags of new tickets", tags, hint="Parted by commas.", optional=True),
+    ]
+    return _form("Set up this channel", "Save", Callback.SET_UP, blocks, channel=present.channel)
+
+
+def _triage_to_choose(present: Present) -> list[slack.Block]:
+    """The triage channels to choose from; of more than one menu can hold, those chosen last."""
+    if not present.triage_channels:
+        return []
+    names = {one.id: f"#{one.name}" for one in present.triage_channels[:MOST_OPTIONS]}
+    chosen = present.settings.triage_channel
+    initial = chosen if chosen in names else next(iter(names))
+    return [_select(Field.TRIAGE_CHANNEL, "Where are its tickets shown?", names, initial)]
+
+
 def result(sentence: str) -> dict[str, Any]:
     """Says how it went. `sentence` is mrkdwn in which what people typed is escaped."""
     return modal("Ticket desk", [section("result", clip(sentence, SECTION))], close="OK")
@@ -250,8 +306,15 @@ def _text(field: Field, initial: str = "") -> slack.PlainTextInput:
     return slack.PlainTextInput(field.value, initial[:WORDS_LENGTH] or None, multiline=True, max_length=WORDS_LENGTH)
 
 
-def _priority(chosen: Priority) -> slack.InputBlock:
-    select = slack.StaticSelectMenu(
-        Field.PRIORITY.value, options=list(PRIORITIES.values()), initial_option=PRIORITIES[chosen]
+def _priority(chosen: Priority, *, label: str = "Priority") -> slack.InputBlock:
+    return _select(Field.PRIORITY, label, PRIORITY, chosen)
+
+
+def _select(field: Field, label: str, labels: Mapping[Value, str], chosen: Value) -> slack.InputBlock:
+    """A menu of values with their labels, which are plain text."""
+    options = {value: slack.Option(plain(clip(name, OPTION)), value) for value, name in labels.items()}
+    return _input(
+        field,
+        label,
+        slack.StaticSelectMenu(field.value, options=list(options.values()), initial_option=options[chosen]),
     )
-    return _input(Field.PRIORITY, "Priority", select)

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import structlog
 
-from bot.delivery import digests
+from bot.delivery import digests, triage
+from bot.delivery.slack import RateLimited, SlackRefused, Unclear
 from bot.services import Services
 from bot.tickets import schedules, work
-from storage import due, expected, purging, replies
+from storage import channels, due, expected, purging, replies
 from storage.engine import DatabaseAway
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,7 @@ LONGEST_SECONDS = 1.0
 #: What is overdue and cannot be done now, as somebody else does it, is not asked for all the time.
 SHORTEST_SECONDS = 0.1
 PURGE_EVERY = dt.timedelta(hours=1)
+READ_AGAIN = dt.timedelta(seconds=30)
 
 
 class Clock:
@@ -30,6 +32,7 @@ class Clock:
         self._stopping = asyncio.Event()
         self._purge_at = services.now()
         self._derived = False
+        self._read_at = services.now()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -59,6 +62,7 @@ class Clock:
     async def strike(self) -> float:
         """Does everything that is due; returns the seconds until more may be."""
         await self._purge()
+        await self._read_new_triage()
         await self._derive()
         now = self._services.now()
         async with self._services.transaction() as tx:
@@ -93,6 +97,19 @@ class Clock:
         async with self._services.transaction() as tx:
             await schedules.derive(tx)
         self._derived = True
+
+    async def _read_new_triage(self) -> None:
+        """Finds out who is in the triage channels that were chosen just now, from when on they are served."""
+        if self._services.now() < self._read_at:
+            return
+        async with self._services.transaction() as tx:
+            unread = await channels.unread(tx)
+        try:
+            for channel in unread:
+                await triage.check(self._services, channel)
+        except (RateLimited, SlackRefused, Unclear) as problem:
+            log.warning("Slack does not say who is in a new triage channel", why=str(problem))
+            self._read_at = self._services.now() + READ_AGAIN
 
     async def _purge(self) -> None:
         """Once an hour, in small transactions: each replica does so, and none waits for another."""

@@ -21,13 +21,13 @@ import structlog
 from bot.blocks import mirror
 from bot.blocks.digest import without_charts
 from bot.blocks.surface import Message
-from bot.delivery import digests, directory, projection
+from bot.delivery import agents, digests, directory, projection
 from bot.delivery.digests import SCHEDULED
 from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call
 from bot.services import Services
 from bot.tickets import conversation, views
-from storage import channels, notices, people, showing, tickets
+from storage import notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
 from storage.engine import DatabaseAway, Transaction, telling_away
 from storage.notices import Attempts, Notice
@@ -446,7 +446,7 @@ class Courier:
             if mark is not None:
                 await showing.mark(tx, mark.ticket_id)
             said = mirror.closed(views.Closed(lease.lane, await self._person(tx, lease, mark), error))
-            if not await self._tell_agents(tx, lease.lane, "closed", said):
+            if not await agents.tell(tx, lease.lane, "closed", said):
                 log.error("Slack refuses a channel, and there is none to tell it in", channel=lease.lane, error=error)
         return True
 
@@ -461,7 +461,7 @@ class Courier:
         if lease.closed and (waiting := await showing.open_again(tx, lease.lane)) is not None:
             log.info("Slack takes what is sent to a channel again", channel=lease.lane, waiting=waiting)
             said = mirror.reopened(views.Reopened(lease.lane, await self._person(tx, lease, mark), waiting))
-            await self._tell_agents(tx, lease.lane, "reopened", said)
+            await agents.tell(tx, lease.lane, "reopened", said)
 
     @staticmethod
     async def _person(tx: Transaction, lease: Lease, mark: Mark | None) -> str | None:
@@ -470,14 +470,6 @@ class Courier:
             return None
         ticket = await tickets.by_id(tx, mark.ticket_id)
         return ticket.requester_slack if ticket else None
-
-    @staticmethod
-    async def _tell_agents(tx: Transaction, lane: str, what: str, said: Message) -> bool:
-        told = await channels.told_of(tx, lane)
-        for channel in told:
-            key = f"{what}:{lane}:{tx.now.isoformat()}:{channel}"
-            await notices.add(tx, key, "channel", said.arguments(), channel=channel)
-        return bool(told)
 
     async def _say_parked(self, tx: Transaction, mark: Mark, step: Step, key: str, error: str) -> None:
         """Tells the agents, in the ticket's triage thread or without one in the channel, what does not reach Slack."""

@@ -10,9 +10,10 @@ import structlog
 from bot.blocks import digest as blocks
 from bot.blocks.surface import Message
 from bot.delivery import directory
-from bot.delivery.slack import DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask
+from bot.delivery.slack import DESK_CLOSED, RateLimited, SlackRefused, Unclear
 from bot.services import Services
 from bot.tickets import digest, schedules
+from bot.tickets.places import unfit_for_digests
 from storage import channels, notices
 from storage import schedules as rows
 from storage.engine import DatabaseAway, Transaction
@@ -72,7 +73,7 @@ async def _put_off(services: Services, one: Due, seconds: float = 0) -> None:
 async def why_not(services: Services, channel: str) -> str | None:
     """Why the channel is no place for a digest now, as Slack and the desk's settings say; None: it is one."""
     try:
-        answer = await ask(services.slack, "conversations.info", channel=channel)
+        found = await directory.look(services.slack, channel)
     except SlackRefused as refused:
         if refused.error in DESK_CLOSED or refused.error == "missing_scope":
             raise
@@ -83,7 +84,7 @@ async def why_not(services: Services, channel: str) -> str | None:
         return known.suspended
     if known is not None and known.role == "support":
         return "customers write there"
-    return directory.unfit_for_digests(directory.found_channel(answer["channel"]))
+    return unfit_for_digests(found)
 
 
 async def _render(tx: Transaction, services: Services, one: Due) -> Message:

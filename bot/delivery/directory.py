@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -13,6 +12,7 @@ from bot.delivery.slack import DESK_CLOSED, SlackRefused, ask
 from bot.services import Services
 from bot.tickets import identity
 from bot.tickets.arrivals import File
+from bot.tickets.places import Found
 from storage import channels, people, tickets
 from storage.people import Kind, Person, Profile
 
@@ -165,19 +165,8 @@ def file_of(file: dict[str, Any]) -> File:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A channel as Slack describes it now."""
-
-    id: str
-    name: str
-    private: bool
-    shared: bool
-    archived: bool
-    member: bool
-
-
 def found_channel(channel: dict[str, Any]) -> Found:
+    """`channel` as `conversations.info` returns it: https://docs.slack.dev/reference/objects/conversation-object"""
     return Found(
         id=str(channel["id"]),
         name=str(channel.get("name") or channel["id"]),
@@ -185,7 +174,13 @@ def found_channel(channel: dict[str, Any]) -> Found:
         shared=bool(channel.get("is_ext_shared") or channel.get("is_pending_ext_shared")),
         archived=bool(channel.get("is_archived")),
         member=bool(channel.get("is_member")),
+        direct=bool(channel.get("is_im") or channel.get("is_mpim")),
     )
+
+
+async def look(slack: AsyncWebClient, channel: str) -> Found:
+    """The channel as it is now. SlackRefused where Slack does not show it to the desk."""
+    return found_channel((await ask(slack, "conversations.info", channel=channel))["channel"])
 
 
 async def find_channels(slack: AsyncWebClient, wanted: Iterable[str], *, archived: bool = False) -> dict[str, Found]:
@@ -197,8 +192,7 @@ async def find_channels(slack: AsyncWebClient, wanted: Iterable[str], *, archive
     names = []
     for one in wanted:
         try:
-            answer = await ask(slack, "conversations.info", channel=one)
-            found[one] = found_channel(answer["channel"])
+            found[one] = await look(slack, one)
         except SlackRefused:
             names.append(one)
     if names:
@@ -208,24 +202,6 @@ async def find_channels(slack: AsyncWebClient, wanted: Iterable[str], *, archive
             if name in names and (name not in found or found[name].archived):
                 found[name] = found_channel(channel)
     return found
-
-
-def unfit_for_triage(channel: Found) -> str | None:
-    """Why notes would not be safe there; None: they are."""
-    if channel.archived:
-        return "it is archived"
-    if channel.shared:
-        return "it is shared with another company"
-    return None if channel.private else "it is public"
-
-
-def unfit_for_digests(channel: Found) -> str | None:
-    """Why digests, which quote customers, cannot be posted there; None: they can."""
-    if channel.archived:
-        return "it is archived"
-    if channel.shared:
-        return "it is shared with another company"
-    return None if channel.member else "the desk is not in it"
 
 
 async def learn_agents(services: Services) -> None:

@@ -189,6 +189,8 @@ async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
     fresh = one.posted is None or one.posted.ts is None
     # What a customer writes on a closed ticket without opening it again is a bare "thanks".
     alerting = view.side == "triage" and one.author_role == "customer" and fresh and view.ticket.status != "closed"
+    # Whose turn it is is about to be told so: not twice of one message.
+    alerting = alerting and not any(_is_turn(happening) for happening in view.happenings)
     return mirror.mirror(
         views.Mirror(
             author=name,
@@ -320,6 +322,11 @@ async def _alerts(view: _View) -> list[tuple[dt.datetime, Step]]:
     return alerts
 
 
+def _is_turn(happening: Happening) -> bool:
+    """The desk has given the ticket to a default assignee of its channel."""
+    return happening.what == "assigned_to" and happening.by_desk and not happening.before
+
+
 async def _alert(view: _View, happening: Happening) -> views.Alert | None:
     """What the assignees must notice; nothing for what they did themselves or what has been undone since."""
     actor = (await people.with_user_ids(view.tx, [happening.actor] if happening.actor else [])).get(
@@ -330,13 +337,13 @@ async def _alert(view: _View, happening: Happening) -> views.Alert | None:
         # A customer's message mentions the assignees itself.
         if view.ticket.status == "closed" or happening.by_message or not told:
             return None
-        what: Literal["assigned", "reopened"] = "reopened"
+        what: Literal["assigned", "reopened", "turn"] = "reopened"
     else:
         gained = {UUID(one) for one in happening.after or ()} - {UUID(one) for one in happening.before or ()}
         told = [one for one in view.assignees if one.user_id in gained and one.user_id != happening.actor]
         if not told:
             return None
-        what = "assigned"
+        what = "turn" if _is_turn(happening) else "assigned"
     return views.Alert(
         what=what,
         number=view.ticket.number,

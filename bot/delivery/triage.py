@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from bot.blocks import answers
-from bot.delivery import directory
-from bot.delivery.directory import Found
-from bot.delivery.slack import DESK_CLOSED, SlackRefused, ask
+from bot.blocks import answers, setups
+from bot.blocks.surface import Message
+from bot.delivery import agents, directory
+from bot.delivery.slack import DESK_CLOSED, SlackRefused
 from bot.services import Services
 from bot.tickets import work
+from bot.tickets.places import Found, unfit_for_triage
 from storage import channels, notices, people
+from storage.channels import UNREAD, Channel
 from storage.engine import Transaction
 
 
@@ -28,31 +30,27 @@ async def check(services: Services, channel_id: str) -> None:
     is the one that stays.
     """
     async with services.transaction() as tx:
-        channel = await channels.lock_triage(tx, channel_id)
-        if channel is None:
+        channel = await channels.find(tx, channel_id, lock=True)
+        if channel is None or channel.role != "triage":
             return
+        await tx.act_as(None, "desk")
         try:
-            found = await _look(services, channel_id)
-            unfit = directory.unfit_for_triage(found)
-            members = [] if unfit else await _members(services, channel_id)
+            found = await directory.look(services.slack, channel.id)
+            unfit = unfit_for_triage(found)
+            members = [] if unfit else await _members(services, channel.id)
         except SlackRefused as refused:
             if refused.error in DESK_CLOSED or refused.error == "missing_scope":
                 raise
-            await channels.suspend(tx, channel_id, f"Slack does not show it to the desk ({refused.error})")
+            await _suspend(tx, channel, f"Slack does not show it to the desk ({refused.error})", None)
             return
+        await channels.see(tx, channel.id, name=found.name, private=found.private, shared=found.shared)
         if unfit:
-            await channels.suspend(tx, channel_id, unfit)
-            if channel.suspended is None and found.member and not found.archived:
-                await _tell(tx, channel_id, unfit)
+            await _suspend(tx, channel, unfit, found)
             return
-        await channels.resume(tx, channel_id)
-        for team_id, slack_id in await channels.set_members(tx, channel_id, members):
-            await _left(tx, channel_id, team_id, slack_id)
+        await _resume(tx, channel)
+        for team_id, slack_id in await channels.set_members(tx, channel.id, members):
+            await _left(tx, channel.id, team_id, slack_id)
     await directory.learn_agents(services)
-
-
-async def _look(services: Services, channel_id: str) -> Found:
-    return directory.found_channel((await ask(services.slack, "conversations.info", channel=channel_id))["channel"])
 
 
 async def _members(services: Services, channel_id: str) -> list[tuple[str, str]]:
@@ -60,15 +58,28 @@ async def _members(services: Services, channel_id: str) -> list[tuple[str, str]]
     return [(services.desk.team_id, str(member)) async for member in pages]
 
 
-async def _tell(tx: Transaction, channel_id: str, why: str) -> None:
-    said = answers.sentence(f"The desk shows no more tickets here, because {why} and notes would be read by others.")
-    key = f"suspended:{channel_id}:{tx.now.isoformat()}"
-    await notices.add(tx, key, "channel", said.arguments(), channel=channel_id)
+async def _suspend(tx: Transaction, channel: Channel, why: str, found: Found | None) -> None:
+    await channels.suspend(tx, channel.id, why)
+    if channel.suspended not in {None, UNREAD}:
+        return
+    if found and found.member and not found.archived:
+        await _say(tx, channel.id, "suspended", setups.suspended(why))
+    await agents.tell(tx, channel.id, "elsewhere", setups.suspended_elsewhere(channel.id, why))
+
+
+async def _resume(tx: Transaction, channel: Channel) -> None:
+    await channels.resume(tx, channel.id)
+    if channel.suspended == UNREAD:
+        await _say(tx, channel.id, "chosen", setups.is_triage())
+    elif channel.suspended:
+        await _say(tx, channel.id, "resumed", setups.resumed())
+
+
+async def _say(tx: Transaction, channel_id: str, what: str, said: Message) -> None:
+    await notices.add(tx, f"{what}:{channel_id}:{tx.now.isoformat()}", "channel", said.arguments(), channel=channel_id)
 
 
 async def _left(tx: Transaction, channel_id: str, team_id: str, slack_id: str) -> None:
     person = await people.meet(tx, team_id, slack_id)
     if returned := await work.agent_left(tx, person, channel_id):
-        said = answers.agent_left(slack_id, returned)
-        key = f"left:{channel_id}:{slack_id}:{tx.now.isoformat()}"
-        await notices.add(tx, key, "channel", said.arguments(), channel=channel_id)
+        await _say(tx, channel_id, f"left:{slack_id}", answers.agent_left(slack_id, returned))

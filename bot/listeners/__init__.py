@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.listeners import buttons, commands, errors, forms, gaps, membership, mentions, messages
+from bot.listeners import buttons, commands, errors, forms, gaps, membership, mentions, messages, setups
 from bot.services import Services
 
 
@@ -15,5 +15,6 @@ def register(app: AsyncApp, services: Services) -> None:
     membership.register(app, services)  # before `messages`: a channel that is made public says so in a message
     messages.register(app, services)
     commands.register(app, services)
+    setups.register(app, services)
     buttons.register(app, services)
     forms.register(app, services)

@@ -1,4 +1,4 @@
-"""What changes who reads along in a triage channel. Events come late, twice and out of order: Slack is asked again."""
+"""What becomes of channels and who is in them. Events come late, twice and out of order: Slack is asked again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.delivery import triage
+from bot.delivery import following, invitation, triage
 from bot.services import Services
 from storage import showing
 
@@ -22,12 +22,42 @@ def register(app: AsyncApp, services: Services) -> None:
 
     @app.event("member_joined_channel")
     @app.event("member_left_channel")
+    async def came_or_went(event: Mapping[str, Any]) -> None:
+        async with turn:
+            if event["user"] == services.desk.bot_user and event["type"] == "member_joined_channel":
+                await _invited(services, event)
+            else:
+                await triage.check(services, event["channel"])
+
+    @app.event("channel_archive")
+    @app.event("channel_left")
+    @app.event("channel_rename")
     @app.event("channel_shared")
+    @app.event("channel_unarchive")
     @app.event("channel_unshared")
+    @app.event("group_archive")
+    @app.event("group_left")
+    @app.event("group_rename")
+    @app.event("group_unarchive")
     @app.event({"type": "message", "subtype": CONVERTED})
     async def changed(event: Mapping[str, Any]) -> None:
         async with turn:
-            await triage.check(services, event["channel"])
-        if event["type"] == "member_joined_channel" and event["user"] == services.desk.bot_user:
-            async with services.transaction() as tx:
-                await showing.wake(tx, event["channel"])
+            await following.follow(services, _channel_of(event))
+
+    @app.event("channel_id_changed")
+    async def moved(event: Mapping[str, Any]) -> None:
+        async with turn:
+            await following.move(services, event["old_channel_id"], event["new_channel_id"])
+
+
+async def _invited(services: Services, event: Mapping[str, Any]) -> None:
+    async with services.transaction() as tx:
+        await showing.wake(tx, event["channel"])
+    await following.follow(services, event["channel"])
+    await invitation.received(services, event["channel"], event.get("inviter"), str(event["event_ts"]))
+
+
+def _channel_of(event: Mapping[str, Any]) -> str:
+    """Its id; a renamed one comes whole: https://docs.slack.dev/reference/events/channel_rename"""
+    channel = event["channel"]
+    return str(channel["id"] if isinstance(channel, dict) else channel)

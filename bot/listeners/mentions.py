@@ -14,7 +14,7 @@ from bot.services import Services
 from bot.tickets import conversation, grammar, text
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Relation, relation
-from storage import notices, people, tickets
+from storage import channels, notices, people, tickets
 from storage.engine import Transaction
 from storage.tickets import Side, Ticket
 
@@ -30,6 +30,8 @@ def register(app: AsyncApp, services: Services) -> None:
 
 async def obey(services: Services, event: Mapping[str, Any], said: str) -> None:
     """Carries out once what a message says after the mention of the desk, and answers its author alone."""
+    async with services.transaction() as tx:
+        event = dict(event) | {"channel": await channels.present_id(tx, event["channel"])}
     try:
         async with services.transaction() as tx:
             answer = await _carry_out(services, tx, event, said)

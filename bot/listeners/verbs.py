@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bot.blocks import answers
+from bot.blocks import answers, setups
 from bot.blocks import digest as digest_blocks
 from bot.blocks.surface import Message
 from bot.services import Services
-from bot.tickets import digest, grammar, listing, schedules, views, work
+from bot.tickets import digest, grammar, listing, schedules, setup, views, work
 from bot.tickets.errors import Refused
 from storage import notices
 from storage.engine import Transaction
@@ -79,10 +79,21 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             return answers.sentence(f"#{number} is closed as not a ticket, without a word to the customer.")
         case grammar.Digest():
             return await _digest(services, tx, person, command, key)
+        case grammar.Setup():
+            return await _set_up(tx, person, typed_at)
         case grammar.Help():
             return answers.help(agent=bool(person.agent_of), has_command=person.team_id == desk.team_id)
         case _:
             assert_never(command)
+
+
+async def _set_up(tx: Transaction, person: Person, typed_at: tuple[str, str] | None) -> Message:
+    """A mention cannot open the form by itself: Slack allows that only after a press or a command."""
+    if typed_at is None:
+        raise Refused("Type `/ticket setup` in the channel that you want to set up.")
+    channel, _ = typed_at
+    found = await setup.present(tx, person, channel)
+    return setups.opens_form(found.channel)
 
 
 def _people(whom: tuple[grammar.Person, ...]) -> str:

@@ -273,6 +273,53 @@ class Sandbox:
         event = "group_archive" if channel.private else "channel_archive"
         self._tell(channel, event, channel=channel.id, user=channel.creator)
 
+    def unarchive(self, channel: Channel) -> None:
+        """Open an archived channel again, with the members that it had:
+        https://docs.slack.dev/reference/events/channel_unarchive"""
+        if not channel.archived:
+            raise CannotDo(f"#{channel.name} is not archived.", HELP_CHANNELS)
+        channel.archived = False
+        event = "group_unarchive" if channel.private else "channel_unarchive"
+        self._tell(channel, event, channel=channel.id, user=channel.creator)
+
+    def rename(self, channel: Channel, name: str) -> None:
+        """Give a channel another name; the event holds the channel, not its id:
+        https://docs.slack.dev/reference/events/channel_rename"""
+        if self.slack.workspace.channel_named(name):
+            raise CannotDo(f"There is a #{name} already.", HELP_CHANNELS)
+        channel.name = name
+        renamed = {"id": channel.id, "name": name, "name_normalized": name, "created": channel.created}
+        self._tell(channel, "group_rename" if channel.private else "channel_rename", channel=renamed)
+
+    async def convert(self, channel: Channel, by: Account, *, private: bool) -> None:
+        """Make a channel public or private, which a message in it tells:
+        https://docs.slack.dev/reference/events/message/channel_convert_to_public
+        https://docs.slack.dev/reference/events/message/channel_convert_to_private"""
+        if channel.private == private:
+            raise CannotDo(f"#{channel.name} is that already.", HELP_CHANNELS)
+        if private is False and channel.shared:
+            raise CannotDo(f"#{channel.name} is shared, and stays private.", SLACK_CONNECT)
+        channel.kind = "group" if private else "channel"
+        now = "private" if private else "public"
+        text = f"made this channel *{now}*"
+        message = Message(self.slack.workspace.next_ts(), channel, text, by, subtype=f"channel_convert_to_{now}")
+        posting.publish(self.slack, message)
+
+    def unshare(self, channel: Channel, team: Team) -> None:
+        """Share a channel no more with a company, whose people leave it:
+        https://docs.slack.dev/reference/events/channel_unshared"""
+        if team not in channel.shared_with:
+            raise CannotDo(f"#{channel.name} is not shared with {team.name}.", SLACK_CONNECT)
+        channel.shared_with.remove(team)
+        channel.members[:] = [one for one in channel.members if self.slack.person(one).team is not team]
+        self._tell(
+            channel,
+            "channel_unshared",
+            channel=channel.id,
+            previously_connected_team_id=team.id,
+            is_ext_shared=channel.shared,
+        )
+
     def share(self, channel: Channel, team: Team, *, new_id: bool = False) -> None:
         """Share a channel with another company; with ``new_id`` its id changes, as it does for some.
 
@@ -316,7 +363,7 @@ class Sandbox:
         shown = "\n".join(f"  {m.text}" for m in found) or "  (nothing)"
         raise LookupError(f"No message in #{channel.name} contains {contains!r}. There are:\n{shown}")
 
-    def _tell(self, channel: Channel, event: str, /, **payload: str) -> None:
+    def _tell(self, channel: Channel, event: str, /, **payload: Any) -> None:
         whole = {"type": event, **payload, "event_ts": self.slack.workspace.next_ts()}
         events.emit(self.slack, event, whole, channel)
 

@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 from bot.tickets import history, lifecycle, text
 from bot.tickets.arrivals import ARRIVED, Arrived, File, MessageArrived, MessageDeleted, MessageEdited
 from bot.tickets.desk import Desk
+from bot.tickets.opening import Opening, open_ticket
 from bot.tickets.permissions import Relation, relation
 from storage import arrival, channels, early, people, tickets
 from storage.engine import Transaction
 from storage.people import Person
-from storage.tickets import Appended, AuthorRole, NewTicket, Origin, Side, Ticket
+from storage.tickets import Appended, AuthorRole, Origin, Side, Ticket
 
 
 async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
@@ -24,9 +25,9 @@ async def take_in(tx: Transaction, desk: Desk, arrived: Arrived) -> None:
         case MessageArrived():
             await _message(tx, desk, arrived)
         case MessageEdited():
-            await _edit(tx, arrived)
+            await _edit(tx, desk, arrived)
         case MessageDeleted():
-            await _delete(tx, arrived)
+            await _delete(tx, desk, arrived)
         case _:
             assert_never(arrived)
 
@@ -218,12 +219,13 @@ async def _follow_up(
     if await tickets.is_known(tx, message.channel, message.ts):
         return None
     ticket_id = uuid4()
+    place = await channels.find(tx, message.channel)
     new = await _open(
         tx,
         desk,
         message,
         author,
-        first.triage_channel,
+        place.triage_channel if place and place.role == "support" else first.triage_channel,
         root=message.thread_ts or message.ts,
         ticket_id=ticket_id,
         follows=first.id,
@@ -245,6 +247,9 @@ async def _direct(tx: Transaction, desk: Desk, message: MessageArrived, author: 
 
 async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, author: Person) -> None:
     channel = await channels.find(tx, message.channel)
+    if channel is not None and channel.id != message.channel:
+        await _message(tx, desk, message.model_copy(update={"channel": channel.id}))
+        return
     if channel is not None and channel.role == "triage" and message.thread_ts and message.below_desk:
         await _keep(tx, message, awaits=message.thread_ts)
     if channel is None or channel.role != "support":
@@ -299,27 +304,21 @@ async def _open(
 ) -> Appended | None:
     author = await people.hold(tx, author)
     word, origin = await _word(tx, desk, message, author)
-    new = NewTicket(
-        id=ticket_id,
-        title=text.title_from(word["content"], [file.name for file in message.files]),
-        description=word["content"],
-        status="new",
-        priority="medium",
-        tags=(),
-        assigned_to=(),
-        created_by=author.user_id,
-        customer_email=await people.customer_email(tx, author.user_id),
-        requester=author.user_id,
-        requester_team=author.team_id,
-        requester_slack=author.slack_id,
-        channel=message.channel,
-        root_ts=root,
-        triage_channel=triage_channel,
-        follows=follows,
+    opened = await open_ticket(
+        tx,
+        desk,
+        Opening(
+            id=ticket_id,
+            title=text.title_from(word["content"], [file.name for file in message.files]),
+            description=word["content"],
+            requester=author,
+            channel=message.channel,
+            root_ts=root,
+            triage_channel=triage_channel,
+            follows=follows,
+        ),
     )
-    await tx.act_as(author.user_id, "customer")
-    await tickets.insert(tx, new)
-    return await tickets.append(tx, new.id, word, origin, "customer")
+    return await tickets.append(tx, opened, word, origin, "customer")
 
 
 async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrived, triage_channel: str | None) -> None:
@@ -415,19 +414,22 @@ async def _words(tx: Transaction, encoded: str, files: Sequence[File] = ()) -> t
     return text.readable(encoded, names), source
 
 
-async def _leave(tx: Transaction, change: MessageEdited | MessageDeleted, version: str) -> None:
+async def _leave(tx: Transaction, desk: Desk, change: MessageEdited | MessageDeleted, version: str) -> None:
     """Keeps a change of a message that is not known yet, for it to find; the desk keeps none of other channels."""
-    if change.direct or await channels.find(tx, change.channel) is not None:
+    channel = None if change.direct else await channels.find(tx, change.channel)
+    if channel is not None and channel.id != change.channel:
+        await take_in(tx, desk, change.model_copy(update={"channel": channel.id}))
+    elif change.direct or (channel is not None and channel.role != "none"):
         kept = change.model_dump(mode="json")
         await early.remember(tx, change.channel, change.ts, kept, awaits=change.ts, version=version)
         await early.forget_words(tx, change.channel, change.ts)
 
 
-async def _edit(tx: Transaction, edit: MessageEdited) -> None:
+async def _edit(tx: Transaction, desk: Desk, edit: MessageEdited) -> None:
     await _in_turn(tx, edit.channel, edit.ts)
     one = await tickets.recorded(tx, edit.channel, edit.ts)
     if one is None:
-        await _leave(tx, edit, f"edited {edit.at}")
+        await _leave(tx, desk, edit, f"edited {edit.at}")
         return
     before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
@@ -448,12 +450,12 @@ async def _edit(tx: Transaction, edit: MessageEdited) -> None:
     await _replace(tx, one, before, after, source)
 
 
-async def _delete(tx: Transaction, deletion: MessageDeleted) -> None:
+async def _delete(tx: Transaction, desk: Desk, deletion: MessageDeleted) -> None:
     await _in_turn(tx, deletion.channel, deletion.ts)
     one = await tickets.recorded(tx, deletion.channel, deletion.ts)
     if one is None:
         # A root that was buried while it had replies is deleted once more with the last of them.
-        await _leave(tx, deletion, f"deleted {deletion.at}")
+        await _leave(tx, desk, deletion, f"deleted {deletion.at}")
         return
     before = cast("history.Message", one.word)
     after = history.deleted(before, history.moment(deletion.at))

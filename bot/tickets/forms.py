@@ -23,12 +23,14 @@ from bot.tickets.grammar import TAG_LENGTH
 from bot.tickets.hours import Day, WorkingHours, known_zone
 from bot.tickets.schedules import When
 from bot.tickets.text import clean
+from storage.channels import Mode, Role
 from storage.tickets import Priority
 
 TITLE_LENGTH = 150
 #: The most that an input of Slack's takes:
 #: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
 WORDS_LENGTH = 3_000
+MOST_PEOPLE = 50
 
 _TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
 
@@ -92,6 +94,15 @@ def _times(value: Any) -> Any:
 
 
 _emptied_days = BeforeValidator(lambda value: value or ())
+
+
+def _few(people: tuple[str, ...]) -> tuple[str, ...]:
+    if len(people) > MOST_PEOPLE:
+        raise wrong(f"These are too many: at most {MOST_PEOPLE} people.")
+    return people
+
+
+_at_most_people = AfterValidator(_few)
 Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(TITLE_LENGTH, "The title")]
 Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
 Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
@@ -105,11 +116,11 @@ class _Form(BaseModel):
 
 
 class NewTicketForm(_Form):
-    """`customer`: the Slack id of the one for whom an agent opens it."""
+    """`customer`: the Slack id of the one for whom an agent opens it. `priority`: None where it was not asked for."""
 
     title: Title
     description: Annotated[str, BeforeValidator(_stripped), _at_most(WORDS_LENGTH, "The description")] = ""
-    priority: Priority = "medium"
+    priority: Priority | None = None
     customer: str | None = None
 
 
@@ -167,6 +178,17 @@ class TimesForm(_Form):
         if not (self.work_days and self.work_opens and self.work_closes and self.zone):
             return None
         return WorkingHours(days=self.work_days, opens=self.work_opens, closes=self.work_closes, zone=self.zone)
+
+
+class SetUpForm(_Form):
+    """How a channel is set up. `triage_channel` is a channel's id, `assignees` are Slack ids."""
+
+    role: Role
+    mode: Mode = "every_message"
+    triage_channel: str | None = None
+    assignees: Annotated[tuple[str, ...], _at_most_people] = ()
+    priority: Priority = "medium"
+    tags: Annotated[Tags, _emptied] = ()
 
 
 class RatingForm(_Form):

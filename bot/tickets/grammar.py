@@ -150,6 +150,11 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     pass
 
@@ -171,6 +176,7 @@ Command: TypeAlias = (
     | Reopen
     | Spam
     | Digest
+    | Setup
     | Help
 )
 
@@ -340,6 +346,11 @@ def _digest(said: _Said) -> Digest:
     return Digest(_choice(said, _PERIODS, "period")) if said.rest else Digest()
 
 
+def _setup(said: _Said) -> Setup:
+    _nothing_more(said)
+    return Setup()
+
+
 def _help(said: _Said) -> Help:
     _nothing_more(said)
     return Help()
@@ -390,6 +401,7 @@ VERBS: Mapping[str, Verb] = {
     "reopen": Verb("reopen N", "Opens a closed ticket again.", "reopen 42", False, _reopen),
     "spam": Verb("spam N", "Closes silently what is not a ticket.", "spam 42", True, _spam),
     "digest": Verb("digest [today|week|month]", "Sums up today, the week or the month.", "digest week", True, _digest),
+    "setup": Verb("setup", "Sets up the channel in which it is typed.", "setup", True, _setup),
     "help": Verb("help", "Lists the verbs that you may use.", "help", False, _help),
 }
 

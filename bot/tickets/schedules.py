@@ -116,7 +116,7 @@ async def change(
 async def save(tx: Transaction, triage_channel: str, channel: str, zone: str, wanted: Sequence[When]) -> None:
     """`change` for whoever was found to be allowed to set up the triage channel."""
     await must_not_be_customers(tx, channel)
-    await channels.lock_triage(tx, triage_channel)
+    await channels.find(tx, triage_channel, lock=True)
     now = await schedules.of_triage(tx, triage_channel)
     await _take(tx, [row for row in now if row.next_at and row.next_at <= tx.now])
     kept = {(row.channel, row.zone, row.cron, row.period): row for row in now}

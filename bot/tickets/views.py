@@ -123,10 +123,10 @@ class HeldReply:
 class Alert:
     """Something in the triage thread that the assignees must notice.
 
-    All ids are Slack's; `by` None: another program.
+    All ids are Slack's; `by` None: another program. `turn`: it was the assignee's turn.
     """
 
-    what: Literal["assigned", "reopened"]
+    what: Literal["assigned", "reopened", "turn"]
     number: int
     by: str | None
     assignees: Sequence[str]

@@ -11,12 +11,13 @@ from uuid import UUID, uuid4
 from bot.tickets import history, lifecycle, text
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Overtaken, Refused
+from bot.tickets.opening import Opening, open_ticket
 from bot.tickets.permissions import Operation, demand, may
 from storage import channels, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.replies import Reply
-from storage.tickets import NewTicket, Origin, Priority, Ticket
+from storage.tickets import Origin, Priority, Ticket
 
 Item = TypeVar("Item", str, UUID)
 
@@ -376,11 +377,14 @@ async def rate(tx: Transaction, person: Person, number: int, rating: int, commen
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A ticket asked for in the new-ticket form. `customer`: the Slack id of whom an agent opens it for."""
+    """A ticket asked for in the new-ticket form. `customer`: the Slack id of whom an agent opens it for.
+
+    `priority`: None where the form did not ask for it.
+    """
 
     title: str
     description: str
-    priority: Priority = "medium"
+    priority: Priority | None = None
     customer: str | None = None
 
 
@@ -398,26 +402,21 @@ async def open_new(tx: Transaction, desk: Desk, person: Person, channel: str | N
         requester = met.get(request.customer) or await people.meet(tx, desk.team_id, request.customer)
         if requester.kind in {"bot", "deactivated"}:
             raise Refused("Choose a person who can answer: this account is a bot or was deactivated.", field="customer")
-    new = NewTicket(
-        id=uuid4(),
-        title=request.title,
-        description=request.description or request.title,
-        status="new",
-        priority=request.priority,
-        tags=(),
-        assigned_to=(),
-        created_by=person.user_id,
-        customer_email=await people.customer_email(tx, requester.user_id),
-        requester=requester.user_id,
-        requester_team=requester.team_id,
-        requester_slack=requester.slack_id,
-        channel=support.id if support else requester.slack_id,
-        root_ts=None,
-        triage_channel=triage,
+    opened = await open_ticket(
+        tx,
+        desk,
+        Opening(
+            title=request.title,
+            description=request.description or request.title,
+            requester=requester,
+            created_by=person.user_id,
+            channel=support.id if support else requester.slack_id,
+            root_ts=None,
+            triage_channel=triage,
+            priority=request.priority,
+        ),
     )
-    await tx.act_as(person.user_id, "customer" if requester is person else "agent")
-    await tickets.insert(tx, new)
-    ticket = await tickets.by_id(tx, new.id)
+    ticket = await tickets.by_id(tx, opened)
     assert ticket is not None
     return ticket
 

@@ -4,7 +4,7 @@ order, so that the last page of a million tickets costs what the first one does;
 from migrations.script import run_script
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from bot.blocks import answers, card, customer, mirror
+from bot.blocks import answers, card, customer, mirror, setups
 from bot.blocks.surface import Message
 from bot.tickets import views
 from bot.tickets.listing import Shown
+from bot.tickets.setup import Present, Wanted
+from storage.channels import Channel
 from storage.tickets import Ticket, Written
 
 AT = dt.datetime(2026, 11, 22, 14, 5, tzinfo=dt.UTC)
@@ -200,6 +202,38 @@ pages = st.builds(
     lambda one, many: [one] * many, st.builds(views.Row, tickets, anything, several, links), st.integers(0, 30)
 )
 
+channel_ids = st.from_regex(r"C[A-Z0-9]{8,10}", fullmatch=True)
+set_ups = st.builds(
+    Channel,
+    id=channel_ids,
+    name=anything,
+    role=st.sampled_from(["support", "triage", "none"]),
+    mode=st.sampled_from(["every_message", "on_request"]),
+    triage_channel=st.none() | channel_ids,
+    suspended=st.none(),
+    priority=priorities,
+    tags=several.map(tuple),
+    assignees=slack_ids.map(tuple),
+)
+wanted = st.builds(
+    Wanted,
+    st.sampled_from(["support", "triage", "none"]),
+    st.sampled_from(["every_message", "on_request"]),
+    st.none() | channel_ids,
+    slack_ids.map(lambda ids: tuple(ids[:50])),
+    priorities,
+    st.lists(st.from_regex(r"[a-z][a-z0-9_-]{0,49}", fullmatch=True), max_size=20).map(tuple),
+)
+presents = st.builds(
+    Present,
+    channel_ids,
+    wanted,
+    st.lists(set_ups, max_size=3, unique_by=lambda one: one.id)
+    | st.integers(99, 120).map(
+        lambda many: [Channel(f"C{at:09}", "x" * 80, "triage", "every_message", None, None) for at in range(many)]
+    ),
+)
+
 rendered: st.SearchStrategy[Message] = st.one_of(
     cards.map(card.card),
     st.builds(views.Status, numbers, statuses, several, st.booleans()).map(customer.status),
@@ -211,6 +245,11 @@ rendered: st.SearchStrategy[Message] = st.one_of(
     alerts.map(mirror.alert),
     st.builds(views.Parked, anything, anything).map(mirror.parked),
     st.builds(lambda text: answers.sentence(f"No. {text}"), anything),
+    st.builds(setups.asked, channel_ids, st.none() | anything.map(lambda why: f"No. {why}")),
+    set_ups.map(setups.done),
+    st.builds(setups.told, set_ups, st.just("U024BE7LH")),
+    st.builds(setups.renamed, channel_ids, anything),
+    st.builds(setups.suspended_elsewhere, channel_ids, anything),
     st.builds(
         lambda rows, heading, more: answers.page(rows, heading=heading, more=more),
         pages,

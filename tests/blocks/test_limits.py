@@ -13,7 +13,17 @@ from bot.blocks import answers, modals, surface
 from bot.blocks.surface import Message
 from bot.sandbox.blockkit import message_refusals, update_refusals, view_refusals
 from bot.tickets.listing import Shown
-from tests.blocks.samples import NAMES, a_message, a_ticket, anything, numbers, rendered, slack_ids, tickets
+from tests.blocks.samples import (
+    NAMES,
+    a_message,
+    a_ticket,
+    anything,
+    numbers,
+    presents,
+    rendered,
+    slack_ids,
+    tickets,
+)
 
 BROAD = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
@@ -24,6 +34,7 @@ views_of_modals: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.builds(modals.close, numbers, anything),
     st.builds(modals.edit, tickets, slack_ids),
     st.builds(modals.rating_comment, numbers, st.integers(1, 5)),
+    st.builds(modals.set_up, presents),
     st.builds(lambda text: modals.result(f"No. {text}"), anything),
 )
 

@@ -181,7 +181,7 @@ async def open_ear(postgres: str, template: str) -> AsyncIterator[Ear]:
         database = Database(url)
         stack.push_async_callback(database.close)
         chosen = world.settings(url, group_seconds=120)
-        services, _ = await app.introduce(chosen, database, world.clock)
+        services = await app.introduce(chosen, database, world.clock)
         await stack.enter_async_context(heard_by_nobody(world.sandbox))
         await world.sandbox.invite(world.help, world.linus)
         card = await services.slack.chat_postMessage(channel=world.triage.id, text="A card")

@@ -32,7 +32,8 @@ oauth_config:
           reactions:write, team:read, users:read, users:read.email]
 settings:
   event_subscriptions:
-    bot_events: [app_home_opened, app_mention, channel_id_changed, channel_shared, group_left,
+    bot_events: [app_home_opened, app_mention, channel_id_changed, channel_rename, channel_shared, channel_unshared,
+                 group_left, group_rename, group_unarchive,
                  member_joined_channel, member_left_channel,
                  message.channels, message.groups, message.im, reaction_added]
   interactivity: {is_enabled: true}

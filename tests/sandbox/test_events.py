@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox import Sandbox
+from bot.sandbox import CannotDo, Sandbox
 from tests.sandbox.conftest import App, World
 
 
@@ -209,3 +209,49 @@ def leave_out(manifest: Path, scope: str, event: str) -> None:
 async def test_ts_strictly_increase(world: World) -> None:
     posts = [await world.grace.post(world.triage, "x") for _ in range(50)]
     assert [m.ts for m in posts] == sorted({m.ts for m in posts})
+
+
+async def test_a_renamed_channel_comes_whole_and_is_shown_under_its_new_name(world: World) -> None:
+    """https://docs.slack.dev/reference/events/channel_rename"""
+    world.sandbox.rename(world.help, "help-initech")
+    assert (await world.last_event("channel_rename"))["channel"] == {
+        "id": world.help.id,
+        "name": "help-initech",
+        "name_normalized": "help-initech",
+        "created": world.help.created,
+    }
+    assert (await world.call("conversations.info", channel=world.help.id))["channel"]["name"] == "help-initech"
+    with pytest.raises(CannotDo, match="There is a #triage already"):
+        world.sandbox.rename(world.help, "triage")
+
+
+async def test_an_archived_channel_can_be_opened_again(world: World) -> None:
+    """https://docs.slack.dev/reference/events/group_unarchive"""
+    with pytest.raises(CannotDo, match="is not archived"):
+        world.sandbox.unarchive(world.triage)
+    world.sandbox.archive(world.triage)
+    world.sandbox.unarchive(world.triage)
+    assert (await world.last_event("group_unarchive"))["channel"] == world.triage.id
+    assert (await world.call("chat.postMessage", channel=world.triage.id, text="x"))["ok"]
+
+
+async def test_a_channel_that_is_made_public_says_so_in_a_message(world: World) -> None:
+    """https://docs.slack.dev/reference/events/message/channel_convert_to_public"""
+    await world.sandbox.convert(world.triage, world.grace, private=False)
+    event = await world.last_event()
+    assert (event["subtype"], event["user"]) == ("channel_convert_to_public", world.grace.id)
+    assert (await world.call("conversations.info", channel=world.triage.id))["channel"]["is_private"] is False
+    with pytest.raises(CannotDo, match="is that already"):
+        await world.sandbox.convert(world.triage, world.grace, private=False)
+    await world.sandbox.convert(world.triage, world.grace, private=True)
+    assert (await world.last_event())["subtype"] == "channel_convert_to_private"
+
+
+async def test_a_channel_that_is_not_shared_any_more_is_left_by_the_other_company(world: World) -> None:
+    """https://docs.slack.dev/reference/events/channel_unshared"""
+    world.sandbox.unshare(world.help, world.globex)
+    event = await world.last_event("channel_unshared")
+    assert (event["previously_connected_team_id"], event["is_ext_shared"]) == (world.globex.id, False)
+    assert world.ada.id not in world.help.members
+    with pytest.raises(CannotDo, match="is not shared with Globex"):
+        world.sandbox.unshare(world.help, world.globex)

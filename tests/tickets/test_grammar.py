@@ -21,6 +21,7 @@ from bot.tickets.grammar import (
     Priority,
     Reopen,
     Reply,
+    Setup,
     Show,
     Spam,
     Tag,
@@ -221,6 +222,7 @@ def verb_of(command: Command) -> str:
             | Reopen()
             | Spam()
             | Digest()
+            | Setup()
             | Help()
         ):
             return type(command).__name__.lower()

@@ -1,0 +1,36 @@
+"""Channels as Slack describes them, and what they are fit for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A channel as Slack describes it now. `member`: the desk is in it. `direct`: of some people, and no channel."""
+
+    id: str
+    name: str
+    private: bool
+    shared: bool
+    archived: bool
+    member: bool
+    direct: bool = False
+
+
+def unfit_for_triage(channel: Found) -> str | None:
+    """Why notes would not be safe there; None: they are."""
+    if channel.archived:
+        return "it is archived"
+    if channel.shared:
+        return "it is shared with another company"
+    return None if channel.private else "it is public"
+
+
+def unfit_for_digests(channel: Found) -> str | None:
+    """Why digests, which quote customers, cannot be posted there; None: they can."""
+    if channel.archived:
+        return "it is archived"
+    if channel.shared:
+        return "it is shared with another company"
+    return None if channel.member else "the desk is not in it"

@@ -1,0 +1,189 @@
+"""How channels are set up: by the agents whom it concerns, and by the workspace's admins until there are agents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.tickets.desk import Desk
+from bot.tickets.errors import Refused
+from bot.tickets.places import Found, unfit_for_triage
+from storage import channels, people, tickets
+from storage.channels import UNREAD, Channel, Mode, Role
+from storage.engine import Transaction
+from storage.people import Person
+from storage.tickets import Priority
+
+NO_TRIAGE = (
+    "There is no triage channel yet, where tickets are shown to agents. First set up your agents' own private channel:"
+    " type `/ticket setup` there."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a channel is to be set up. `triage_channel`: None lets the desk choose. `assignees` are Slack ids."""
+
+    role: Role
+    mode: Mode = "every_message"
+    triage_channel: str | None = None
+    assignees: tuple[str, ...] = ()
+    priority: Priority = "medium"
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """How a channel is set up now, and the triage channels that a person may send its tickets to."""
+
+    channel: str
+    settings: Wanted
+    triage_channels: Sequence[Channel]
+
+
+async def present(tx: Transaction, person: Person, channel: str) -> Present:
+    """For the form. Refused where the person may not set the channel up."""
+    known = await channels.find(tx, channel)
+    await must_be_let(tx, person, known)
+    return Present(known.id if known else channel, _settings(known), await _to_choose_from(tx, person, known))
+
+
+async def must_be_let(tx: Transaction, person: Person, channel: Channel | None) -> None:
+    """Refused for whoever may not set up the channel, of which the desk may know nothing yet (None)."""
+    served = {one.id for one in await channels.served_triage(tx)}
+    if not served:
+        if person.is_admin and person.kind == "member":
+            return
+        raise Refused("Until there is a triage channel, only admins of this workspace can set up channels.")
+    concerned = _triage_of(channel)
+    if not person.agent_of & (served & concerned or served):
+        raise Refused(
+            "Only agents of this channel's triage channel can set it up."
+            if person.agent_of
+            else "Only agents can set up channels."
+        )
+
+
+def _triage_of(channel: Channel | None) -> set[str]:
+    if channel is None or channel.role == "none":
+        return set()
+    return {channel.id if channel.role == "triage" else channel.triage_channel or ""}
+
+
+def _settings(channel: Channel | None) -> Wanted:
+    if channel is None:
+        return Wanted("support")
+    return Wanted(channel.role, channel.mode, channel.triage_channel, channel.assignees, channel.priority, channel.tags)
+
+
+async def _to_choose_from(tx: Transaction, person: Person, channel: Channel | None) -> list[Channel]:
+    """The person's own triage channels, the one chosen last first, and the channel's present one."""
+    return [
+        one
+        for one in reversed(await channels.served(tx, "triage"))
+        if (one.id in person.agent_of and one.suspended is None) or (channel and one.id == channel.triage_channel)
+    ]
+
+
+async def choose(tx: Transaction, desk: Desk, person: Person, found: Found, role: Role) -> Channel:
+    """Gives the channel a role and leaves the rest of how it is set up."""
+    known = await channels.find(tx, found.id)
+    return await change(tx, desk, person, found, replace(_settings(known), role=role))
+
+
+async def change(tx: Transaction, desk: Desk, person: Person, found: Found, wanted: Wanted) -> Channel:
+    """Sets up the channel, which Slack has described a moment ago. Refused, at the field, where that is not safe."""
+    await tickets.serialise(tx, "set up", found.id)
+    before = await channels.find(tx, found.id, lock=True)
+    await must_be_let(tx, person, before)
+    await _must_be_fit(tx, found, before, wanted.role)
+    triage = await _triage(tx, person, before, wanted) if wanted.role == "support" else None
+    if triage:
+        same = before is not None and before.triage_channel == triage.id
+        known = before.assignees if before and same else ()
+        await _must_be_agents(tx, desk, triage, [one for one in wanted.assignees if one not in known])
+    after = Channel(
+        id=found.id,
+        name=found.name,
+        role=wanted.role,
+        mode=wanted.mode,
+        triage_channel=triage.id if triage else None,
+        suspended=_suspended(before, wanted.role),
+        private=found.private,
+        shared=found.shared,
+        priority=wanted.priority,
+        tags=wanted.tags,
+        assignees=wanted.assignees,
+    )
+    await tx.act_as(person.user_id, "agent")
+    await channels.save(tx, after)
+    return after
+
+
+def _suspended(before: Channel | None, role: Role) -> str | None:
+    if role != "triage":
+        return None
+    return before.suspended if before and before.role == "triage" else UNREAD
+
+
+async def _must_be_fit(tx: Transaction, found: Found, before: Channel | None, role: Role) -> None:
+    if found.direct:
+        raise Refused("This is a conversation and no channel: tickets come from direct messages anyway.", field="role")
+    if role != "none" and not found.member:
+        raise Refused(f"The desk is not in #{found.name}. Type /invite @desk there first.", field="role")
+    if role == "triage" and (unfit := unfit_for_triage(found)):
+        raise Refused(
+            f"#{found.name} cannot be a triage channel, because {unfit} and notes would be read by others."
+            " Choose a private channel of your own that is not shared.",
+            field="role",
+        )
+    if role == "support" and found.archived:
+        raise Refused(f"#{found.name} is archived. Unarchive it first.", field="role")
+    if role == "triage" and await channels.has_tickets(tx, found.id, "customer"):
+        raise Refused(
+            f"Customers have tickets in #{found.name}, so notes must not stand there. Choose a channel of agents only.",
+            field="role",
+        )
+    if before is not None and before.role == "triage" and role != "triage":
+        await _must_be_given_up(tx, before)
+
+
+async def _must_be_given_up(tx: Transaction, triage: Channel) -> None:
+    if routed := await channels.routed_to(tx, triage.id):
+        others = f" and of {len(routed) - 1} more" if len(routed) > 1 else ""
+        known = await channels.find(tx, routed[0])
+        raise Refused(
+            f"The tickets of #{known.name if known else routed[0]}{others} come to #{triage.name}."
+            " Let them go to another triage channel first.",
+            field="role",
+        )
+    if await channels.has_tickets(tx, triage.id, "triage"):
+        raise Refused(
+            f"Tickets are shown in #{triage.name}, with notes that customers must not read: it stays a triage channel.",
+            field="role",
+        )
+
+
+async def _triage(tx: Transaction, person: Person, before: Channel | None, wanted: Wanted) -> Channel:
+    """Where the tickets go. Its row is locked: it stays a triage channel until this transaction ends."""
+    own = await _to_choose_from(tx, person, before)
+    if not own:
+        raise Refused(NO_TRIAGE, field="role")
+    chosen = wanted.triage_channel or own[0].id
+    if chosen not in {one.id for one in own}:
+        raise Refused("Choose a triage channel that you are in.", field="triage_channel")
+    triage = await channels.find(tx, chosen, lock=True)
+    if triage is None or triage.role != "triage":
+        raise Refused(NO_TRIAGE, field="role")
+    return triage
+
+
+async def _must_be_agents(tx: Transaction, desk: Desk, triage: Channel, assignees: Sequence[str]) -> None:
+    for slack_id in assignees:
+        person = await people.find(tx, desk.team_id, slack_id)
+        if person is None or triage.id not in person.agent_of:
+            name = (person.name if person else None) or "Somebody of them"
+            raise Refused(
+                f"{name} is not an agent of #{triage.name}: only full members of this workspace who are in it are.",
+                field="assignees",
+            )
