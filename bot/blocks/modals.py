@@ -250,6 +250,11 @@ def set_up(present: Present) -> dict[str, Any]:
         ),
         _priority(now.priority, label="Priority of new tickets"),
         _input(Field.TAGS, "Tags of new tickets", tags, hint="Parted by commas.", optional=True),
+        *working_hours(present.times),
+        context("only_triage", "What follows is for triage channels."),
+        *digest_times(present.times),
+        context("only_times", "What follows is for working hours and digests."),
+        time_zone(present.times),
     ]
     return _form("Set up this channel", "Save", Callback.SET_UP, blocks, channel=present.channel)
 

@@ -80,19 +80,19 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
         case grammar.Digest():
             return await _digest(services, tx, person, command, key)
         case grammar.Setup():
-            return await _set_up(tx, person, typed_at)
+            return await _set_up(services, tx, person, typed_at)
         case grammar.Help():
             return answers.help(agent=bool(person.agent_of), has_command=person.team_id == desk.team_id)
         case _:
             assert_never(command)
 
 
-async def _set_up(tx: Transaction, person: Person, typed_at: tuple[str, str] | None) -> Message:
+async def _set_up(services: Services, tx: Transaction, person: Person, typed_at: tuple[str, str] | None) -> Message:
     """A mention cannot open the form by itself: Slack allows that only after a press or a command."""
     if typed_at is None:
         raise Refused("Type `/ticket setup` in the channel that you want to set up.")
     channel, _ = typed_at
-    found = await setup.present(tx, person, channel)
+    found = await setup.present(tx, services.desk, person, channel)
     return setups.opens_form(found.channel)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -21,20 +19,19 @@ async def back_at(tx: Transaction, ticket: Ticket) -> dt.datetime | None:
     """
     if ticket.status not in {"new", "open"} or ticket.channel is None:
         return None
-    stored = await expected.working_hours(tx, ticket.channel)
-    if stored is None:
-        return None
-    opens = _next_opening(stored, tx.now)
-    if opens is None or opens <= tx.now:
+    known = await hours(tx, ticket.channel)
+    opens = known.next_opening(tx.now) if known else tx.now
+    if opens <= tx.now:
         return None
     await expected.tell(tx, ticket.id, opens)
     return opens
 
 
-def _next_opening(stored: Mapping[str, Any], at: dt.datetime) -> dt.datetime | None:
-    """None for hours that another program has written wrong: no promise can be made of them."""
+async def hours(tx: Transaction, channel: str) -> WorkingHours | None:
+    """A support channel's working hours. None also of what another program has written wrong: it promises nothing."""
+    stored = await expected.working_hours(tx, channel)
     try:
-        return WorkingHours.model_validate(stored).next_opening(at)
+        return WorkingHours.model_validate(stored) if stored is not None else None
     except ValidationError:
         return None
 

@@ -21,7 +21,7 @@ from bot.tickets import timetable
 from bot.tickets.errors import wrong
 from bot.tickets.grammar import TAG_LENGTH
 from bot.tickets.hours import Day, WorkingHours, known_zone
-from bot.tickets.schedules import When
+from bot.tickets.schedules import Times, When
 from bot.tickets.text import clean
 from storage.channels import Mode, Role
 from storage.tickets import Priority
@@ -174,13 +174,17 @@ class TimesForm(_Form):
         return known_zone(value)
 
     @property
+    def times(self) -> Times:
+        return Times(self.digest_times, self.digest_channel, self.working_hours, self.zone)
+
+    @property
     def working_hours(self) -> WorkingHours | None:
         if not (self.work_days and self.work_opens and self.work_closes and self.zone):
             return None
         return WorkingHours(days=self.work_days, opens=self.work_opens, closes=self.work_closes, zone=self.zone)
 
 
-class SetUpForm(_Form):
+class SetUpForm(TimesForm):
     """How a channel is set up. `triage_channel` is a channel's id, `assignees` are Slack ids."""
 
     role: Role

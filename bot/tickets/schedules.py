@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from bot.tickets.digest import UTC, PeriodName
 from bot.tickets.errors import Refused, wrong
 from bot.tickets.hours import WorkingHours
+from bot.tickets.places import Found, unfit_for_digests
 from storage import channels, schedules
 from storage.engine import Transaction
 from storage.people import Person
@@ -74,7 +75,7 @@ def _field_of(error: CronSimError) -> str:
 class Times:
     """What is set of a channel now, for the form: when its digests are posted, or when its agents are at work.
 
-    `channel`: where digests are posted; None: in the triage channel itself.
+    `channel`: where digests are posted; None: in the triage channel itself. `zone`: of the digests, else of the hours.
     """
 
     digests: tuple[When, ...] = ()
@@ -102,20 +103,21 @@ async def zone_of(tx: Transaction, triage_channels: Sequence[str]) -> ZoneInfo:
 
 
 async def change(
-    tx: Transaction, person: Person, triage_channel: str, channel: str, zone: str, wanted: Sequence[When]
+    tx: Transaction, person: Person, triage_channel: str, place: Found, zone: str, wanted: Sequence[When]
 ) -> None:
-    """Lets digests of the triage channel's tickets be posted in `channel` at these times, and at no others.
-
-    What was due already is posted as it was set; what is new is due from now on. `channel`: one that `fit_for_digests`.
-    """
+    """`save`, for agents of the triage channel."""
     if triage_channel not in person.agent_of:
         raise Refused("Only agents of this triage channel can set when its digests are posted.")
-    await save(tx, triage_channel, channel, zone, wanted)
+    await must_be_fit(tx, place)
+    await save(tx, triage_channel, place.id, zone, wanted)
 
 
 async def save(tx: Transaction, triage_channel: str, channel: str, zone: str, wanted: Sequence[When]) -> None:
-    """`change` for whoever was found to be allowed to set up the triage channel."""
-    await must_not_be_customers(tx, channel)
+    """Lets digests of the triage channel's tickets be posted in `channel` at these times, and at no others.
+
+    What was due already is posted as it was set; what is new is due from now on. Whether the person may set it, and
+    whether the channel is fit for it, was found out before.
+    """
     await channels.find(tx, triage_channel, lock=True)
     now = await schedules.of_triage(tx, triage_channel)
     await _take(tx, [row for row in now if row.next_at and row.next_at <= tx.now])
@@ -128,14 +130,13 @@ async def save(tx: Transaction, triage_channel: str, channel: str, zone: str, wa
             await schedules.add(tx, triage_channel, channel, zone, when.cron, when.period, following)
 
 
-async def must_not_be_customers(tx: Transaction, channel: str) -> None:
-    known = await channels.find(tx, channel)
+async def must_be_fit(tx: Transaction, place: Found) -> None:
+    """Refused for a channel, as Slack has described it a moment ago, in which digests must not or cannot be posted."""
+    known = await channels.find(tx, place.id)
     if known is not None and known.role == "support":
-        raise Refused(
-            f"Customers write in #{known.name}, and digests say what others' customers have said. Choose another"
-            " channel.",
-            field="digest_channel",
-        )
+        raise Refused("Customers write there, and digests quote others. Choose another one.", field="digest_channel")
+    if why := unfit_for_digests(place):
+        raise Refused(f"No digest can be posted there: {why}. Choose another one.", field="digest_channel")
 
 
 async def take_due(tx: Transaction) -> int:

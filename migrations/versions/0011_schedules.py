@@ -48,6 +48,33 @@ create index digests_due_waiting_idx on threadesk.digests_due (try_at) where out
 create index digests_due_over_idx on threadesk.digests_due (due_at) where outcome is not null;
 """
 
+LEDGER = """
+create function threadesk.times_changed() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  acting uuid := nullif(current_setting('threadesk.actor', true), '')::uuid;
+  acting_role text := coalesce(nullif(current_setting('threadesk.role', true), ''), 'other');
+  told_at timestamptz := coalesce(nullif(current_setting('threadesk.now', true), '')::timestamptz, now());
+  kept text[] := array['channel', 'cron', 'zone', 'period'];
+begin
+  if tg_table_name = 'channels' then
+    insert into threadesk.settings_ledger (channel, at, actor, role, what, before, after)
+    values (new.id, told_at, acting, acting_role, 'working_hours', old.working_hours, new.working_hours);
+  else
+    insert into threadesk.settings_ledger (channel, at, actor, role, what, before, after)
+    select coalesce(new.triage_channel, old.triage_channel), told_at, acting, acting_role, 'digest',
+      (select jsonb_object_agg(key, value) from jsonb_each(to_jsonb(old)) where key = any(kept)),
+      (select jsonb_object_agg(key, value) from jsonb_each(to_jsonb(new)) where key = any(kept));
+  end if;
+  return null;
+end $$;
+create trigger threadesk_changed after insert or delete on threadesk.digest_schedules
+  for each row execute function threadesk.times_changed();
+create trigger threadesk_hours_changed after update of working_hours on threadesk.channels
+  for each row when (old.working_hours is distinct from new.working_hours)
+  execute function threadesk.times_changed();
+"""
+
 BACK = """
 create table threadesk.told_back (
   ticket_id uuid primary key references public.tickets (id) on delete cascade,
@@ -59,9 +86,13 @@ create index on threadesk.told_back (back_at);
 
 
 def upgrade() -> None:
-    for statements in (SCHEDULES, BACK):
+    for statements in (SCHEDULES, LEDGER, BACK):
         run_script(statements)
 
 
 def downgrade() -> None:
-    run_script("drop table threadesk.told_back, threadesk.digests_due, threadesk.digest_schedules;")
+    run_script("""
+    drop trigger threadesk_hours_changed on threadesk.channels;
+    drop table threadesk.told_back, threadesk.digests_due, threadesk.digest_schedules;
+    drop function threadesk.times_changed();
+    """)

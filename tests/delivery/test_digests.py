@@ -18,6 +18,7 @@ from bot.sandbox import Channel
 from bot.sandbox.sandbox import Sandbox
 from bot.services import Services
 from bot.tickets import schedules, timetable
+from bot.tickets.places import Found
 from storage import channels, people, showing
 from storage import schedules as rows
 from storage.engine import Database
@@ -57,7 +58,7 @@ class Leads:
         services = self.office.running.services
         async with services.transaction() as tx:
             grace = await people.meet(tx, services.desk.team_id, self.world.grace.id)
-            where = (channel or self.leads).id
+            where = found(channel or self.leads)
             await schedules.change(tx, grace, self.world.triage.id, where, BERLIN, timetable.parsed(lines))
 
     async def go(self, now: dt.datetime, *, waiting: int = 0) -> None:
@@ -75,6 +76,11 @@ class Leads:
         """What the agents were told of #leads."""
         said = (one.text for one in by_desk(self.office, self.world.triage))
         return [text.replace(f"<#{self.leads.id}>", "#leads") for text in said if self.leads.id in text]
+
+
+def found(channel: Channel) -> Found:
+    """The channel as Slack describes it when it is chosen."""
+    return Found(channel.id, channel.name, private=True, shared=False, archived=False, member=True)
 
 
 async def strike(*services: Services) -> None:
@@ -190,7 +196,7 @@ async def make_ours(leads: Leads) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "found", "why"),
+    ("lost", "regained", "why"),
     [
         (archive, unarchive, "it is archived"),
         (share, unshare, "it is shared with another company"),
@@ -200,7 +206,7 @@ async def make_ours(leads: Leads) -> None:
     ids=["archived", "shared", "removed", "customers'"],
 )
 async def test_where_no_digest_belongs_none_is_posted_and_the_agents_hear_so_once(
-    leads: Leads, lost: Step, found: Step, why: str
+    leads: Leads, lost: Step, regained: Step, why: str
 ) -> None:
     await leads.set("daily 9:00 today")
     await leads.go(at("03-22 09:00"))
@@ -209,7 +215,7 @@ async def test_where_no_digest_belongs_none_is_posted_and_the_agents_hear_so_onc
         await leads.go(at(f"03-{day} 09:00"))
     assert len(leads.posted()) == 1
     assert leads.told() == [SUSPENDED.format(why)]
-    await found(leads)
+    await regained(leads)
     await leads.go(at("03-25 12:00"))
     for day in (26, 27):
         await leads.go(at(f"03-{day} 09:00"))
@@ -370,9 +376,9 @@ async def _set_up(office: Office, leads: Channel, apac: Channel) -> None:
     async with services.transaction() as tx:
         grace = await people.meet(tx, services.desk.team_id, world.grace.id)
         european = timetable.parsed("weekdays 9:00 today\nsundays 2:30 week")
-        await schedules.change(tx, grace, world.triage.id, leads.id, BERLIN, european)
+        await schedules.change(tx, grace, world.triage.id, found(leads), BERLIN, european)
         pacific = timetable.parsed("sundays 2:30 week\nmonthly 7:00 month\nthursdays 9:00 week")
-        await schedules.change(tx, grace, apac.id, apac.id, SYDNEY, pacific)
+        await schedules.change(tx, grace, apac.id, found(apac), SYDNEY, pacific)
 
 
 def _read(text: str, now: dt.datetime) -> tuple[str, str, int, str | None]:

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from bot.tickets import schedules
 from bot.tickets.errors import Refused
+from bot.tickets.places import Found
 from bot.tickets.schedules import MISSED, When
 from storage import people
 from storage import schedules as rows
@@ -23,6 +25,7 @@ from storage.engine import Database
 from storage.people import Person, Profile
 
 BERLIN = "Europe/Berlin"
+LEADS = Found("C9", "leads", private=True, shared=False, archived=False, member=True)
 NOON = dt.datetime(2025, 11, 17, 12, tzinfo=dt.UTC)
 
 
@@ -100,9 +103,9 @@ class Triage:
         async with self.database.transaction(NOON) as tx:
             return await people.meet(tx, "T1", "U1")
 
-    async def set(self, now: dt.datetime, times: Sequence[When], channel: str = "C9", zone: str = BERLIN) -> None:
+    async def set(self, now: dt.datetime, times: Sequence[When], place: Found = LEADS, zone: str = BERLIN) -> None:
         async with self.database.transaction(now) as tx:
-            await schedules.change(tx, await people.meet(tx, "T1", "U1"), "G1", channel, zone, times)
+            await schedules.change(tx, await people.meet(tx, "T1", "U1"), "G1", place, zone, times)
 
     async def take(self, now: dt.datetime) -> None:
         async with self.database.transaction(now) as tx:
@@ -208,10 +211,23 @@ async def test_only_agents_of_the_triage_channel_set_its_times(triage: Triage) -
 
 
 async def test_no_digest_is_set_where_customers_write(triage: Triage) -> None:
-    with pytest.raises(Refused) as refused:
-        await triage.set(NOON, [when("0 9 * * *")], channel="C1")
+    with pytest.raises(Refused, match=r"^Customers write there") as refused:
+        await triage.set(NOON, [when("0 9 * * *")], replace(LEADS, id="C1"))
     assert refused.value.field == "digest_channel"
-    assert "#help" in refused.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("unfit", "why"),
+    [
+        (replace(LEADS, shared=True), "it is shared with another company"),
+        (replace(LEADS, archived=True), "it is archived"),
+        (replace(LEADS, member=False), "the desk is not in it"),
+    ],
+)
+async def test_no_digest_is_set_where_none_can_be_posted(triage: Triage, unfit: Found, why: str) -> None:
+    with pytest.raises(Refused, match=rf"^No digest can be posted there: {why}") as refused:
+        await triage.set(NOON, [when("0 9 * * *")], unfit)
+    assert refused.value.field == "digest_channel"
 
 
 async def test_in_a_channel_digests_keep_their_order_until_one_has_failed_for_long(triage: Triage) -> None:
