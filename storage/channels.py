@@ -133,7 +133,7 @@ async def save(tx: Transaction, channel: Channel) -> None:
           triage_channel = excluded.triage_channel, suspended = excluded.suspended, private = excluded.private,
           shared = excluded.shared, priority = excluded.priority, tags = excluded.tags,
           assignees = excluded.assignees,
-          chosen_at = case when c.role = excluded.role then c.chosen_at else excluded.chosen_at end
+          chosen_at = case when excluded.role in (c.role, 'none') then c.chosen_at else excluded.chosen_at end
         """,
         **{name: getattr(channel, name) for name in Channel.__slots__}
         | {"tags": list(channel.tags), "assignees": list(channel.assignees)},

@@ -245,6 +245,12 @@ async def open_again(tx: Transaction, lane: str) -> int | None:
     return opened.scalar_one_or_none()
 
 
+async def is_closed(tx: Transaction, lane: str) -> bool:
+    """Whether Slack refuses what is sent in the lane, as far as is known."""
+    found = await tx.run("select 1 from threadesk.lanes where lane = :lane and closed_since is not null", lane=lane)
+    return found.one_or_none() is not None
+
+
 async def wake(tx: Transaction, lane: str | None = None) -> None:
     """What was closed may be open again: the lane, or every one, is tried at once."""
     # In the order in which couriers take lanes, so that neither waits for the other.

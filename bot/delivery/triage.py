@@ -9,7 +9,7 @@ from bot.delivery.slack import DESK_CLOSED, SlackRefused
 from bot.services import Services
 from bot.tickets import work
 from bot.tickets.places import Found, unfit_for_triage
-from storage import channels, notices, people
+from storage import channels, notices, people, showing
 from storage.channels import UNREAD, Channel
 from storage.engine import Transaction
 
@@ -64,11 +64,15 @@ async def _suspend(tx: Transaction, channel: Channel, why: str, found: Found | N
         return
     if found and found.member and not found.archived:
         await _say(tx, channel.id, "suspended", setups.suspended(why))
-    await agents.tell(tx, channel.id, "elsewhere", setups.suspended_elsewhere(channel.id, why))
+    if not await showing.is_closed(tx, channel.id):
+        # Else the courier has said it.
+        await agents.tell(tx, channel.id, "elsewhere", setups.suspended_elsewhere(channel.id, why))
 
 
 async def _resume(tx: Transaction, channel: Channel) -> None:
     await channels.resume(tx, channel.id)
+    if channel.suspended:
+        await showing.wake(tx, channel.id)
     if channel.suspended == UNREAD:
         await _say(tx, channel.id, "chosen", setups.is_triage())
     elif channel.suspended:

@@ -166,7 +166,7 @@ held_replies = st.builds(
     st.sampled_from(["held", "sent", "undone", "noted"]),
 )
 alerts = st.builds(
-    views.Alert, st.sampled_from(["assigned", "reopened"]), numbers, st.none() | st.just("U1"), slack_ids
+    views.Alert, st.sampled_from(["assigned", "reopened", "turn"]), numbers, st.none() | st.just("U1"), slack_ids
 )
 tickets = st.builds(
     a_ticket,

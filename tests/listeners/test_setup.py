@@ -14,7 +14,7 @@ from bot.sandbox import Channel, Interaction, Message, Person
 from tests.conftest import Office, World, open_office
 from tests.delivery import test_courier
 from tests.delivery.test_courier import until
-from tests.listeners.slack_side import held_back, private_answers, seen_by
+from tests.listeners.slack_side import held_back, private_answers, seen_by, send_event
 from tests.listeners.test_buttons import forged, pressed
 from tests.listeners.test_forms import submission
 
@@ -200,6 +200,37 @@ async def test_without_an_inviter_the_agents_are_asked(office: Office) -> None:
     await office.at_rest()
     assert f"The desk was invited to <#{channel.id}>." in by_desk(office, world.triage)[-1].text
     assert by_desk(office, channel) == []
+
+
+async def test_who_cannot_be_reached_in_the_channel_is_asked_in_a_direct_message(office: Office) -> None:
+    """Linus has left the channel by the time at which Slack tells of his invitation."""
+    world = office.world
+    channel = await office.sandbox.add_channel("help-initech", members=[world.ben, office.sandbox.bot])
+    joined = {"type": "member_joined_channel", "user": office.sandbox.bot.id, "channel": channel.id}
+    assert await send_event(office, joined | {"inviter": world.linus.id, "event_ts": "1790000000.000100"}) == 200
+    await office.at_rest()
+    (asked,) = office.sandbox.dm_messages(world.linus)
+    assert "You have invited the desk" in asked.text
+    assert (await world.linus.click(asked, action_id="set_up:support")).ok
+    await office.at_rest()
+    assert (await row(office, channel) or {})["role"] == "support"
+    assert "is a support channel" in asked.text
+
+
+async def test_until_there_are_agents_an_invitation_asks_admins_only(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    async with open_office(world, database_url, sql, triage_channel=None, support_channels="") as office:
+        agents = await new_channel(office, "agents", world.grace, private=True)
+        told = office.sandbox.find(agents, "You have invited the desk", world.grace)
+        assert "only admins of this workspace can set up channels." in told.text
+        alan = office.sandbox.add_person("Alan Turing", admin=True)
+        private = await new_channel(office, "agents-2", alan, private=True)
+        asked = office.sandbox.find(private, "You have invited the desk", alan)
+        assert (await alan.click(asked, action_id="set_up:triage")).ok
+        await office.at_rest()
+        assert (await row(office, private) or {})["role"] == "triage"
+        assert "This is a triage channel now" in by_desk(office, private)[-1].text
 
 
 async def test_a_mention_answers_with_a_button_that_opens_the_form(office: Office) -> None:
