@@ -92,15 +92,6 @@ async def working_hours(tx: Transaction) -> dict[str, Mapping[str, Any]]:
     return {row.id: row.working_hours for row in found}
 
 
-async def set_working_hours(tx: Transaction, channel: str, hours: Mapping[str, Any] | None) -> None:
-    """None: all time counts."""
-    await tx.run(
-        "update threadesk.channels set working_hours = cast(:hours as jsonb) where id = :id",
-        id=channel,
-        hours=None if hours is None else json.dumps(hours),
-    )
-
-
 async def default_triage(tx: Transaction) -> Channel | None:
     """The triage channel that was chosen last, for tickets of no support channel."""
     return next(reversed(await served_triage(tx)), None)

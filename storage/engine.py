@@ -163,6 +163,10 @@ class Transaction:
         self._connection = connection
         self.now = now
 
+    def as_of(self, at: dt.datetime) -> Transaction:
+        """The same transaction, for what is to be found out as if it were another time."""
+        return Transaction(self._connection, at)
+
     async def run(self, sql: LiteralString, **values: Any) -> Rows:
         statement, names = _prepared(sql)
         return Rows(await self._connection.fetch(statement, *(values[name] for name in names), record_class=Row))

@@ -48,6 +48,22 @@ RENAMED: tuple[LiteralString, ...] = (
     "update threadesk.desk_tickets set triage_channel = :new where triage_channel = :old",
     "update threadesk.to_show set lane = :new where lane = :old",
     """
+    update threadesk.digest_schedules s set channel = :new where channel = :old and not exists (
+      select from threadesk.digest_schedules n where n.channel = :new and n.triage_channel = s.triage_channel
+        and n.cron = s.cron and n.zone = s.zone and n.period = s.period)
+    """,
+    "delete from threadesk.digest_schedules where channel = :old",
+    """
+    update threadesk.digests_due d set channel = :new where channel = :old and outcome is null and not exists (
+      select from threadesk.digests_due n where n.channel = :new and n.triage_channel = d.triage_channel
+        and n.period = d.period and n.due_at = d.due_at)
+    """,
+    """
+    update threadesk.digests_due d set triage_channel = :new where triage_channel = :old and outcome is null
+      and not exists (select from threadesk.digests_due n where n.channel = d.channel and n.triage_channel = :new
+        and n.period = d.period and n.due_at = d.due_at)
+    """,
+    """
     update threadesk.posted p set channel = :new where channel = :old and not exists (
       select from threadesk.posted n where n.channel = :new and n.ts = p.ts)
     """,

@@ -12,8 +12,9 @@ from uuid import UUID
 from storage.engine import Transaction
 
 Kind = Literal["ephemeral", "direct", "channel"]
-#: How the keys of digests begin.
+#: How the keys of digests begin that somebody has asked for, and of those at set times.
 DIGEST = "digest:"
+SCHEDULED = "scheduled:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ async def is_to_be_sent(tx: Transaction, notice_id: UUID) -> bool:
         update threadesk.notices n set refused = 'suspended' from threadesk.channels c
         where n.id = :id and n.kind = 'channel' and c.id = n.channel and n.sent_at is null and n.refused is null
           and (c.suspended is not null and n.key not like 'suspended:%'
-            or c.role = 'support' or c.role <> 'triage' and n.key not like 'digest:%')
+            or c.role = 'support'
+            or c.role <> 'triage' and n.key not like 'digest:%' and n.key not like 'scheduled:%')
         """,
         id=notice_id,
     )

@@ -27,6 +27,13 @@ OVER: dict[str, LiteralString] = {
         order by coalesce(sent_at, made_at) limit :batch for update skip locked)
       returning 1
     """,
+    "digests_due": """
+      delete from threadesk.digests_due where id in (
+        select id from threadesk.digests_due
+        where outcome is not null and due_at < cast(:now as timestamptz) - interval '90 days'
+        order by due_at limit :batch for update skip locked)
+      returning 1
+    """,
     "early": """
       delete from threadesk.early where (channel, ts, version) in (
         select channel, ts, version from threadesk.early

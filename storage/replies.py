@@ -122,12 +122,6 @@ async def due(tx: Transaction) -> list[UUID]:
     return [UUID(str(one)) for one in found.scalars()]
 
 
-async def next_due(tx: Transaction) -> dt.datetime | None:
-    found = await tx.run("select min(due_at) as due_at from threadesk.replies where state = 'held'")
-    due: dt.datetime | None = found.one().due_at
-    return due
-
-
 async def put_off(tx: Transaction, ticket_id: UUID) -> None:
     """The ticket's due replies could not be sent: again after a time that doubles, five minutes at most."""
     await tx.run(

@@ -255,6 +255,9 @@ class Office:
                       or exists (select from threadesk.replies where state = 'held' and due_at <= $1)
                       or exists (select from threadesk.copies
                         where removing and not removed or not removing and copy is null and refused is null)
+                      or exists (select from threadesk.digest_schedules where next_at <= $1)
+                      or exists (select from threadesk.digests_due where outcome is null and try_at <= $1)
+                      or exists (select from threadesk.told_back where back_at <= $1)
                       or exists (select from threadesk.channels where suspended = $2)
                     """,
                     self.world.clock(),

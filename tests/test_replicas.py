@@ -53,6 +53,10 @@ class Replicas:
         self._world, self._url, self._balancer = world, database_url, balancer
         self._stacks: dict[int, AsyncExitStack] = {}
 
+    @property
+    def running(self) -> list[Running]:
+        return [desk for desk in self._balancer.desks if desk.port in self._stacks]
+
     async def start(self, **changes: Any) -> Running:
         stack = AsyncExitStack()
         settings = self._world.settings(self._url, **changes)
@@ -66,8 +70,8 @@ class Replicas:
         await self._stacks.pop(desk.port).aclose()
 
     async def stop_all(self) -> None:
-        for stack in list(self._stacks.values()):
-            await stack.aclose()
+        for port in list(self._stacks):
+            await self._stacks.pop(port).aclose()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from bot.blocks.parts import (
     section,
     title_of,
 )
-from bot.blocks.surface import Message, escape, message, words
+from bot.blocks.surface import Message, date, escape, message, words
 from bot.tickets.views import Question, Root, Status
 from storage.tickets import Status as TicketStatus
 
@@ -32,7 +32,8 @@ RATE = (Action.RATE_1, Action.RATE_2, Action.RATE_3, Action.RATE_4, Action.RATE_
 def status(view: Status) -> Message:
     """One small line, updated in place; with *Solved* until the ticket is closed."""
     who = None if view.status == "closed" else on_it(view.assignees) or "nobody is on it yet"
-    talk = [] if view.not_a_ticket else [who, NEXT.get(view.status)]
+    back = f"we are back {date(view.back_at, '{date_long_pretty} at {time}')}" if view.back_at else None
+    talk = [] if view.not_a_ticket else [who, NEXT.get(view.status), back]
     said = facts([f"Ticket #{view.number}", f"*{STATUS[view.status]}*", *talk])
     blocks: list[slack.Block] = [context("status", said)]
     if view.status != "closed":

@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import slackblocks as slack
 
 from bot.blocks.ids import Action
 from bot.blocks.parts import facts, some
-from bot.blocks.surface import Message, clip, date, escape, link, message, one_line, verbatim
+from bot.blocks.surface import TEXT, Message, clip, date, escape, link, message, one_line, verbatim
 from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team
 from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
 
@@ -72,6 +73,38 @@ def stats(view: Stats) -> Message:
     ]
     text = "\n".join(part.words for part in parts if part.words)
     return message(text, [block for part in parts for block in part.blocks])
+
+
+def late(digest: Message, due_at: dt.datetime, posted_at: dt.datetime, zone: ZoneInfo, left_out: int) -> Message:
+    """The same, saying for when it was due. `left_out`: how many before it were missed as well and are not posted."""
+    due, posted = due_at.astimezone(zone), posted_at.astimezone(zone)
+    same_day = due.date() == posted.date()
+    said = f"⏰ For {_moment(due, same_day)}, posted late {'at' if same_day else 'on'} {_moment(posted, same_day)}."
+    if left_out:
+        said += f" {left_out} more before it were missed too and are left out."
+    said += " Who waits, and what agents have on their hands, is as of now."
+    heading, *lines = digest.text.split("\n")
+    blocks = message(said, [slack.ContextBlock([verbatim(said)], block_id="late")]).blocks
+    text = clip("\n".join([heading, said, *lines]), TEXT)
+    return replace(digest, text=text, blocks=[*digest.blocks[:1], *blocks, *digest.blocks[1:]])
+
+
+def _moment(at: dt.datetime, same_day: bool) -> str:
+    return f"{at:%H:%M}" if same_day else f"{at:%a} {at.day} {at:%b %H:%M}"
+
+
+def suspended(channel: str, why: str) -> Message:
+    """Tells the agents, once, that digests are not posted at their times. `why` is plain text."""
+    said = (
+        f"⚠️ Digests at set times are not posted in <#{channel}>: {escape(why)}. When that is over they go on by"
+        " themselves; those that fall due until then are left out."
+    )
+    return message(said, _part("suspended", said).blocks)
+
+
+def resumed(channel: str) -> Message:
+    said = f"Digests at set times are posted in <#{channel}> again."
+    return message(said, _part("resumed", said).blocks)
 
 
 def without_data(digest: Message) -> Message:

@@ -11,7 +11,10 @@ import slackblocks as slack
 from bot.blocks.ids import Callback, Field
 from bot.blocks.parts import PRIORITY, context, plain, section, title_of
 from bot.blocks.surface import SECTION, clip, escape, modal, one_line
+from bot.tickets import timetable
 from bot.tickets.forms import MOST_PEOPLE, TITLE_LENGTH, WORDS_LENGTH, parsed_tags
+from bot.tickets.hours import Day
+from bot.tickets.schedules import Times
 from bot.tickets.setup import Present
 from storage.channels import Mode, Role
 from storage.tickets import Priority, Ticket
@@ -29,6 +32,15 @@ ROLES: Mapping[Role, str] = {
 MODES: Mapping[Mode, str] = {
     "every_message": "Every message by a customer",
     "on_request": "Only a mention of the desk, a shortcut, a reaction or a command",
+}
+WEEK: Mapping[Day, str] = {
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "fri": "Friday",
+    "sat": "Saturday",
+    "sun": "Sunday",
 }
 
 
@@ -162,6 +174,70 @@ def add_to_ticket(words: str, picked: str) -> dict[str, Any]:
     return _form("Add to a ticket", "Add", Callback.ADD_TO_TICKET, blocks, picked=picked)
 
 
+def digest_times(now: Times) -> list[slack.Block]:
+    """When digests of a triage channel's tickets are posted, and where: inputs of `forms.TimesForm`."""
+    where = slack.ConversationSelectMenu(
+        Field.DIGEST_CHANNEL.value,
+        initial_conversation=now.channel,
+        filter=slack.ConversationFilter(
+            ["public", "private"],
+            exclude_external_shared_channels=True,
+        ),
+        placeholder="Here",
+    )
+    return [
+        _input(
+            Field.DIGEST_TIMES,
+            "When are digests posted?",
+            _text(Field.DIGEST_TIMES, timetable.written(now.digests)),
+            hint="A line for each: weekdays 9:00 today, mondays 8:00 week, monthly 9:00 month; or a cron line, such as"
+            " 0 9 * * 1-5 today.",
+            optional=True,
+        ),
+        _input(
+            Field.DIGEST_CHANNEL,
+            "Where are they posted?",
+            where,
+            hint="A channel of your own that the desk is in: digests quote customers.",
+            optional=True,
+        ),
+    ]
+
+
+def working_hours(now: Times) -> list[slack.Block]:
+    """When the agents of a support channel are at work: inputs of `forms.TimesForm`."""
+    days = {day: slack.Option(plain(name), day) for day, name in WEEK.items()}
+    chosen = [days[day] for day in now.hours.days] if now.hours else None
+    times = (
+        (Field.WORK_OPENS, "From", now.hours and now.hours.opens),
+        (Field.WORK_CLOSES, "To", now.hours and now.hours.closes),
+    )
+    return [
+        _input(
+            Field.WORK_DAYS,
+            "On which days are agents at work?",
+            slack.CheckboxGroup(Field.WORK_DAYS.value, list(days.values()), initial_options=chosen),
+            hint="Other time does not count as response time, and customers are told when you are back. None: all time"
+            " counts.",
+            optional=True,
+        ),
+        *(
+            _input(field, label, slack.TimePicker(field.value, f"{time:%H:%M}" if time else None), optional=True)
+            for field, label, time in times
+        ),
+    ]
+
+
+def time_zone(now: Times) -> slack.InputBlock:
+    return _input(
+        Field.ZONE,
+        "In which time zone are these times?",
+        _line(Field.ZONE, now.zone or (now.hours.zone if now.hours else "")),
+        hint="Such as Europe/Berlin or America/New_York.",
+        optional=True,
+    )
+
+
 def set_up(present: Present) -> dict[str, Any]:
     """How a channel is set up, of any role: what does not concern its role is kept for when it has another.
 
@@ -192,6 +268,11 @@ def set_up(present: Present) -> dict[str, Any]:
         _reaction(Field.REACTION_OPEN, "Which reaction of an agent opens a ticket?", now.reactions.open),
         _reaction(Field.REACTION_CLAIM, "Which one claims it?", now.reactions.claim),
         _reaction(Field.REACTION_CLOSE, "Which one closes it?", now.reactions.close),
+        *working_hours(present.times),
+        context("only_triage", "What follows is for triage channels."),
+        *digest_times(present.times),
+        context("only_times", "What follows is for working hours and digests."),
+        time_zone(present.times),
     ]
     return _form("Set up this channel", "Save", Callback.SET_UP, blocks, channel=present.channel)
 

@@ -9,15 +9,17 @@ from uuid import UUID
 
 import structlog
 
-from bot.delivery import triage
+from bot.delivery import digests, triage
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear
 from bot.services import Services
-from bot.tickets import work
-from storage import channels, purging, replies
+from bot.tickets import schedules, work
+from storage import channels, due, expected, purging, replies
 from storage.engine import DatabaseAway
 
 log = structlog.get_logger(__name__)
 LONGEST_SECONDS = 1.0
+#: What is overdue and cannot be done now, as somebody else does it, is not asked for all the time.
+SHORTEST_SECONDS = 0.1
 PURGE_EVERY = dt.timedelta(hours=1)
 READ_AGAIN = dt.timedelta(seconds=30)
 
@@ -29,6 +31,7 @@ class Clock:
         self._services = services
         self._stopping = asyncio.Event()
         self._purge_at = services.now()
+        self._derived = False
         self._read_at = services.now()
 
     def stop(self) -> None:
@@ -60,15 +63,40 @@ class Clock:
         """Does everything that is due; returns the seconds until more may be."""
         await self._purge()
         await self._read_new_triage()
+        await self._derive()
+        now = self._services.now()
         async with self._services.transaction() as tx:
-            due = await replies.due(tx)
-        for ticket_id in due:
-            await self._send(ticket_id)
+            earliest = await due.earliest(tx)
+        if earliest.of_all is None or earliest.of_all > now:
+            return self._seconds_to(earliest)
+        if earliest.replies and earliest.replies <= now:
+            await self._send_replies()
+        if earliest.digests and earliest.digests <= now:
+            await digests.post_due(self._services)
+        if earliest.back and earliest.back <= now:
+            async with self._services.transaction() as tx:
+                await expected.mark_those_who_are_back(tx)
         async with self._services.transaction() as tx:
-            next_due = await replies.next_due(tx)
-        if next_due is None:
+            return self._seconds_to(await due.earliest(tx))
+
+    def _seconds_to(self, earliest: due.Earliest) -> float:
+        if earliest.of_all is None:
             return LONGEST_SECONDS
-        return min(LONGEST_SECONDS, max(0.01, (next_due - self._services.now()).total_seconds()))
+        return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, (earliest.of_all - self._services.now()).total_seconds()))
+
+    async def _send_replies(self) -> None:
+        async with self._services.transaction() as tx:
+            tickets = await replies.due(tx)
+        for ticket_id in tickets:
+            await self._send(ticket_id)
+
+    async def _derive(self) -> None:
+        """At start, since the rules of time zones may have come anew with this version."""
+        if self._derived:
+            return
+        async with self._services.transaction() as tx:
+            await schedules.derive(tx)
+        self._derived = True
 
     async def _read_new_triage(self) -> None:
         """Finds out who is in the triage channels that were chosen just now, from when on they are served."""

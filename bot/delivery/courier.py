@@ -21,7 +21,7 @@ import structlog
 from bot.blocks import mirror
 from bot.blocks.digest import without_data
 from bot.blocks.surface import Message
-from bot.delivery import agents, directory, offers, projection
+from bot.delivery import agents, digests, directory, offers, projection
 from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call, delete_file
 from bot.services import Services
@@ -604,6 +604,12 @@ class Courier:
             )
             return str(answer.get("message_ts", ""))
         channel = notice.channel if notice.kind == "channel" else notice.slack_id
+        if (
+            notice.key.startswith(notices.SCHEDULED)
+            and await digests.why_not(self._services, channel or "") is not None
+        ):
+            # It was the place for a digest when that was made. The agents are told when the next one is due.
+            raise SlackRefused("suspended")
         message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
         step = Step("post", notice.key, channel or "", notice.thread_ts, message)
         try:

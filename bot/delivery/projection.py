@@ -16,7 +16,7 @@ from uuid import UUID
 
 from bot.blocks import card, customer, mirror
 from bot.blocks.surface import Message
-from bot.tickets import conversation, files, text, views
+from bot.tickets import attendance, conversation, files, text, views
 from bot.tickets.desk import Desk
 from storage import channels, copies, emails, people, replies, showing, tickets
 from storage.engine import Transaction
@@ -146,7 +146,7 @@ async def _customer_side(view: _View) -> Step | None:
     root = customer.root(await _root(view)) if ("customer", "root") in view.posted or ticket.root_ts is None else None
     if root and ticket.root_ts is None:
         return view.post("root", root) if view.missing("root") else None
-    status = customer.status(_status(view))
+    status = customer.status(await _status(view))
     if view.missing("status") and not ticket.not_a_ticket:
         return view.post("status", status)
     if unshown := await showing.next_unshown(view.tx, ticket.id, "customer"):
@@ -333,12 +333,13 @@ def _name(person: Person | None) -> str:
     return (person.name if person else None) or "somebody"
 
 
-def _status(view: _View) -> views.Status:
+async def _status(view: _View) -> views.Status:
     return views.Status(
         number=view.ticket.number,
         status=view.ticket.status,
         assignees=[_name(person) for person in view.assignees],
         not_a_ticket=view.ticket.not_a_ticket,
+        back_at=await attendance.back_at(view.tx, view.ticket),
     )
 
 

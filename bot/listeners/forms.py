@@ -152,14 +152,18 @@ def _reply(app: AsyncApp, services: Services) -> None:
 
 
 def values(view: Mapping[str, Any]) -> dict[str, Any]:
-    """What each input holds, by its block id: text, the chosen option, person or people."""
+    """What each input holds, by its block id: text, the chosen option or options, time, channel, person or people."""
     typed = {}
     for block_id, inputs in view["state"]["values"].items():
         for element in inputs.values():
             option = element.get("selected_option") or {}
+            options = element.get("selected_options")
             candidates = (
                 element.get("value"),
                 option.get("value"),
+                options if options is None else [one["value"] for one in options],
+                element.get("selected_time"),
+                element.get("selected_conversation"),
                 element.get("selected_user"),
                 element.get("selected_users"),
             )

@@ -49,11 +49,12 @@ def register(app: AsyncApp, services: Services) -> None:
     async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any], client: AsyncWebClient) -> None:
         filled, answer = forms.SetUpForm.model_validate(values(view)), dict[str, Any]()
         found = await _look(client, metadata(view).channel)
+        digests_in = await _look_for_digests(client, filled.digest_channel)
         await _introduced(services, client, _who(services, body))
         async with services.answering() as tx:
             person = await presser(services, tx, body)
             if await tickets.act_once(tx, key := f"view:{view['id']}"):
-                chosen = await setup.change(tx, services.desk, person, found, filled.wanted)
+                chosen = await setup.change(tx, services.desk, person, found, filled.wanted, digests_in=digests_in)
                 await _tell(tx, chosen, person.slack_id, key)
                 answer = {"response_action": "update", "view": modals.result(setups.done(chosen).text)}
         await ack(**answer)
@@ -88,7 +89,7 @@ async def set_up(
     await _introduced(services, client, who)
     async with services.answering() as tx:
         person = await people.meet(tx, *who)
-        view = modals.set_up(await setup.present(tx, person, channel_id))
+        view = modals.set_up(await setup.present(tx, services.desk, person, channel_id))
     await call(client, "views.open", trigger_id=trigger_id, view=view)
 
 
@@ -100,16 +101,20 @@ async def _introduced(services: Services, client: AsyncWebClient, who: tuple[str
     await invitation.introduce(replace(services, slack=client), *who)
 
 
-async def _look(client: AsyncWebClient, channel_id: str | None) -> Found:
+async def _look(client: AsyncWebClient, channel_id: str | None, *, field: str = "role") -> Found:
     """The channel as Slack describes it at this moment."""
     if channel_id is None or not CHANNEL.fullmatch(channel_id):
         raise Refused(NO_CHANNEL)
     try:
         return await directory.look(client, channel_id)
     except SlackRefused as refused:
-        raise Refused(UNSEEN, field="role") from refused
+        raise Refused(UNSEEN, field=field) from refused
     except (RateLimited, Unclear) as error:
         raise Refused(UNANSWERED, field="role") from error
+
+
+async def _look_for_digests(client: AsyncWebClient, channel_id: str | None) -> Found | None:
+    return await _look(client, channel_id, field="digest_channel") if channel_id else None
 
 
 async def _tell(tx: Transaction, channel: Channel, by: str, key: str) -> None:

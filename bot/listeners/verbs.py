@@ -9,10 +9,10 @@ from bot.blocks import answers, setups
 from bot.blocks import digest as digest_blocks
 from bot.blocks.surface import Message
 from bot.services import Services
-from bot.tickets import digest, grammar, listing, setup, work
+from bot.tickets import digest, grammar, listing, schedules, setup, work
 from bot.tickets.arrivals import File
 from bot.tickets.errors import Refused
-from storage import figures, notices
+from storage import notices
 from storage.engine import Transaction
 from storage.listing import Order, Place
 from storage.people import Person
@@ -87,21 +87,22 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
         case grammar.Digest():
             return await _digest(services, tx, person, command, key)
         case grammar.Setup():
-            return await _set_up(tx, person, typed_at)
+            return await _set_up(services, tx, person, typed_at)
         case grammar.Stats(period):
-            return digest_blocks.stats(await digest.stats(tx, person, period))
+            zone = await schedules.zone_of(tx, sorted(person.agent_of))
+            return digest_blocks.stats(await digest.stats(tx, person, period, zone=zone))
         case grammar.Help():
             return answers.help(agent=bool(person.agent_of), has_command=person.team_id == desk.team_id)
         case _:
             assert_never(command)
 
 
-async def _set_up(tx: Transaction, person: Person, typed_at: tuple[str, str] | None) -> Message:
+async def _set_up(services: Services, tx: Transaction, person: Person, typed_at: tuple[str, str] | None) -> Message:
     """A mention cannot open the form by itself: Slack allows that only after a press or a command."""
     if typed_at is None:
         raise Refused("Type `/ticket setup` in the channel that you want to set up.")
     channel, _ = typed_at
-    found = await setup.present(tx, person, channel)
+    found = await setup.present(tx, services.desk, person, channel)
     return setups.opens_form(found.channel)
 
 
@@ -123,21 +124,18 @@ async def listed(
     return answers.page(listing.rows(services.desk, found), heading=heading, more=more)
 
 
-def _place(services: Services, place: figures.Place) -> str | None:
-    """Where agents can see the ticket: its card, else the customer's thread."""
-    if place.card_ts:
-        return services.desk.link(place.triage_channel, place.card_ts)
-    return services.desk.link(place.channel, place.root_ts) if place.channel and place.root_ts else None
-
-
 async def _digest(services: Services, tx: Transaction, person: Person, command: grammar.Digest, key: str) -> Message:
     """Posts the digest for all leads to see: to the digest channel, else what concerns it to each triage channel."""
     of = await digest.about(tx, person, command.about)
-    chosen = services.desk.digest_channel
-    posts = {chosen: of} if chosen else {channel: of.in_triage(channel) for channel in of.scope.triage}
+    desk = services.desk
+    posts = (
+        {desk.digest_channel: of}
+        if desk.digest_channel
+        else {channel: of.in_triage(channel) for channel in of.scope.triage}
+    )
     for channel, part in posts.items():
-        view = await digest.digest(tx, part, command.period)
-        said = digest_blocks.digest(view, lambda place: _place(services, place))
+        zone = await schedules.zone_of(tx, part.scope.triage)
+        said = digest_blocks.digest(await digest.digest(tx, part, command.period, zone=zone), desk.place)
         await notices.add(tx, f"{notices.DIGEST}{key}:{channel}", "channel", said.arguments(), channel=channel)
     places = " and ".join(f"<#{channel}>" for channel in posts)
     return answers.sentence(f"The digest is on its way to {places}.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from storage.figures import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -27,3 +29,9 @@ class Desk:
         """Where a message is: https://docs.slack.dev/reference/methods/chat.getPermalink shows the form."""
         place = f"{self.team_url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
         return f"{place}?thread_ts={thread_ts}&cid={channel}" if thread_ts and thread_ts != ts else place
+
+    def place(self, place: Place) -> str | None:
+        """Where agents can see a ticket of a digest: its card, else the customer's thread."""
+        if place.card_ts:
+            return self.link(place.triage_channel, place.card_ts)
+        return self.link(place.channel, place.root_ts) if place.channel and place.root_ts else None

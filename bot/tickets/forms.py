@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Annotated, Any
 
@@ -10,13 +11,17 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from bot.tickets import timetable
+from bot.tickets.errors import wrong
 from bot.tickets.grammar import LARGEST_NUMBER, TAG_LENGTH
+from bot.tickets.hours import Day, WorkingHours, known_zone
+from bot.tickets.schedules import Times, When
 from bot.tickets.setup import Wanted
 from bot.tickets.text import clean
 from storage.channels import Mode, Role
@@ -41,11 +46,6 @@ _ALIASES = {"thumbsup": "+1", "thumbsdown": "-1"}
 _TAG = re.compile(rf"[^\W_][\w-]{{0,{TAG_LENGTH - 1}}}")
 
 
-def _wrong(sentence: str) -> PydanticCustomError:
-    # A message template in which braces stand for values: what people typed may hold braces.
-    return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
-
-
 def _stripped(value: Any) -> Any:
     return clean(value).strip() if isinstance(value, str) else value or ""
 
@@ -57,7 +57,7 @@ def _none_if_blank(value: Any) -> Any:
 def _at_most(length: int, what: str) -> AfterValidator:
     def check(value: str | None) -> str | None:
         if value is not None and len(value) > length:
-            raise _wrong(f"{what} is too long: at most {length:,} characters, it has {len(value):,}.")
+            raise wrong(f"{what} is too long: at most {length:,} characters, it has {len(value):,}.")
         return value
 
     return AfterValidator(check)
@@ -66,7 +66,7 @@ def _at_most(length: int, what: str) -> AfterValidator:
 def _some(what: str) -> AfterValidator:
     def check(value: str) -> str:
         if not value:
-            raise _wrong(f"{what} has no words.")
+            raise wrong(f"{what} has no words.")
         return value
 
     return AfterValidator(check)
@@ -92,13 +92,25 @@ def _tags(value: Any) -> Any:
     try:
         return parsed_tags(clean(value))
     except ValueError as error:
-        raise _wrong(str(error)) from error
+        raise wrong(str(error)) from error
+
+
+def _times(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value or ()
+    try:
+        return timetable.parsed(clean(value))
+    except ValueError as error:
+        raise wrong(str(error)) from error
+
+
+_emptied_days = BeforeValidator(lambda value: value or ())
 
 
 def _email(value: Any) -> Any:
     typed = _stripped(value)
     if not _EMAIL.fullmatch(typed) or not typed.isprintable() or len(typed) > EMAIL_LENGTH:
-        raise _wrong("This is no e-mail address. One looks like ada@example.com.")
+        raise wrong("This is no e-mail address. One looks like ada@example.com.")
     return typed
 
 
@@ -108,14 +120,14 @@ Email = Annotated[str, BeforeValidator(_email)]
 def _number(value: Any) -> Any:
     typed = _stripped(value).removeprefix("#") if isinstance(value, str | None) else str(value)
     if not (typed.isascii() and typed.isdecimal() and 0 < int(typed[:20]) <= LARGEST_NUMBER):
-        raise _wrong("Type the number of a ticket, such as 42.")
+        raise wrong("Type the number of a ticket, such as 42.")
     return int(typed)
 
 
 def _emoji(value: Any) -> str | None:
     typed = canonical_emoji(_stripped(value).strip(":")) if isinstance(value, str) else ""
     if typed and not _EMOJI.fullmatch(typed):
-        raise _wrong("Type one emoji by its name, such as :eyes:")
+        raise wrong("Type one emoji by its name, such as :eyes:")
     return typed or None
 
 
@@ -127,7 +139,7 @@ def canonical_emoji(name: str) -> str:
 
 def _few(people: tuple[str, ...]) -> tuple[str, ...]:
     if len(people) > MOST_PEOPLE:
-        raise _wrong(f"These are too many: at most {MOST_PEOPLE} people.")
+        raise wrong(f"These are too many: at most {MOST_PEOPLE} people.")
     return people
 
 
@@ -188,7 +200,7 @@ class ReactionsForm(_Form):
     @classmethod
     def _differ(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is not None and name in info.data.values():
-            raise _wrong(f":{name}: does something else here already.")
+            raise wrong(f":{name}: does something else here already.")
         return name
 
     @property
@@ -196,7 +208,47 @@ class ReactionsForm(_Form):
         return Reactions(open=self.reaction_open, claim=self.reaction_claim, close=self.reaction_close)
 
 
-class SetUpForm(ReactionsForm):
+class TimesForm(_Form):
+    """When a triage channel's digests are posted and when a support channel's agents are at work, both in `zone`.
+
+    `digest_channel`: a channel's id, None: the triage channel itself.
+    """
+
+    digest_times: Annotated[tuple[When, ...], BeforeValidator(_times)] = ()
+    digest_channel: str | None = Field(default=None, pattern="^[CG][A-Z0-9]+$")
+    work_days: Annotated[tuple[Day, ...], _emptied_days] = ()
+    work_opens: dt.time | None = Field(default=None, validate_default=True)
+    work_closes: dt.time | None = Field(default=None, validate_default=True)
+    zone: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(default=None, validate_default=True)
+
+    @field_validator("work_opens", "work_closes")
+    @classmethod
+    def _said(cls, value: dt.time | None, info: ValidationInfo) -> dt.time | None:
+        if value is None and info.data.get("work_days"):
+            raise wrong("Say the time too, or choose no days.")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            if info.data.get("digest_times") or info.data.get("work_days"):
+                raise wrong("Say of which time zone these times are, such as Europe/Berlin or America/New_York.")
+            return None
+        return known_zone(value)
+
+    @property
+    def times(self) -> Times:
+        return Times(self.digest_times, self.digest_channel, self.working_hours, self.zone)
+
+    @property
+    def working_hours(self) -> WorkingHours | None:
+        if not (self.work_days and self.work_opens and self.work_closes and self.zone):
+            return None
+        return WorkingHours(days=self.work_days, opens=self.work_opens, closes=self.work_closes, zone=self.zone)
+
+
+class SetUpForm(TimesForm, ReactionsForm):
     """How a channel is set up. `triage_channel` is a channel's id, `assignees` are Slack ids."""
 
     role: Role
@@ -209,7 +261,14 @@ class SetUpForm(ReactionsForm):
     @property
     def wanted(self) -> Wanted:
         return Wanted(
-            self.role, self.mode, self.triage_channel, self.assignees, self.priority, self.tags, self.reactions
+            self.role,
+            self.mode,
+            self.triage_channel,
+            self.assignees,
+            self.priority,
+            self.tags,
+            self.reactions,
+            self.times,
         )
 
 
@@ -241,4 +300,4 @@ def _sentence(field: str, kind: str, message: str) -> str:
         return message
     if kind == "missing":
         return "This is missing."
-    return "Choose low, medium or high." if field == "priority" else f"This cannot be the {field}."
+    return "Choose low, medium or high." if field == "priority" else f"This cannot be the {field.replace('_', ' ')}."

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
-from pydantic_core import PydanticCustomError
+
+from bot.tickets.errors import wrong
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
@@ -17,8 +18,12 @@ A_DAY = dt.timedelta(days=1)
 LONGEST = dt.timedelta(days=15)
 
 
-def _wrong(sentence: str) -> PydanticCustomError:
-    return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence})
+def known_zone(name: str) -> str:
+    """The IANA time zone of that name, as a validator has it."""
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, LookupError):
+        raise wrong("This is no time zone: write one as Europe/Berlin or America/New_York.") from None
 
 
 class WorkingHours(BaseModel):
@@ -39,23 +44,20 @@ class WorkingHours(BaseModel):
     @classmethod
     def _some_days(cls, value: tuple[Day, ...]) -> tuple[Day, ...]:
         if not value:
-            raise _wrong("Choose at least one day.")
+            raise wrong("Choose at least one day.")
         return tuple(day for day in DAYS if day in value)
 
     @field_validator("opens", "closes")
     @classmethod
     def _of_a_clock(cls, value: dt.time) -> dt.time:
         if value.tzinfo or value.second or value.microsecond:
-            raise _wrong("A time is hours and minutes, such as 09:00.")
+            raise wrong("A time is hours and minutes, such as 09:00.")
         return value
 
     @field_validator("zone")
     @classmethod
     def _known(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key
-        except (ValueError, OSError, LookupError):
-            raise _wrong("This is no time zone: write one as Europe/Berlin or America/New_York.") from None
+        return known_zone(value)
 
     @field_serializer("opens", "closes")
     def _short(self, value: dt.time) -> str:

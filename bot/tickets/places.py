@@ -25,3 +25,12 @@ def unfit_for_triage(channel: Found) -> str | None:
     if channel.shared:
         return "it is shared with another company"
     return None if channel.private else "it is public"
+
+
+def unfit_for_digests(channel: Found) -> str | None:
+    """Why digests, which quote customers, cannot be posted there; None: they can."""
+    if channel.archived:
+        return "it is archived"
+    if channel.shared:
+        return "it is shared with another company"
+    return None if channel.member else "the desk is not in it"

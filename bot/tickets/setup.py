@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.tickets import attendance, schedules
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.places import Found, unfit_for_triage
+from bot.tickets.schedules import Times
 from storage import channels, people, tickets
 from storage.channels import UNREAD, Channel, Mode, Role
 from storage.engine import Transaction
@@ -23,7 +25,10 @@ NO_TRIAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a channel is to be set up. `triage_channel`: None lets the desk choose. `assignees` are Slack ids."""
+    """How a channel is to be set up. `triage_channel`: None lets the desk choose. `assignees` are Slack ids.
+
+    `times`: None leaves those that are set, as far as they concern the role.
+    """
 
     role: Role
     mode: Mode = "every_message"
@@ -32,6 +37,7 @@ class Wanted:
     priority: Priority = "medium"
     tags: tuple[str, ...] = ()
     reactions: Reactions = Reactions()
+    times: Times | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,21 @@ class Present:
     channel: str
     settings: Wanted
     triage_channels: Sequence[Channel]
+    times: Times
 
 
-async def present(tx: Transaction, person: Person, channel: str) -> Present:
+async def present(tx: Transaction, desk: Desk, person: Person, channel: str) -> Present:
     """For the form. Refused where the person may not set the channel up."""
     known = await channels.find(tx, channel)
     await must_be_let(tx, person, known)
-    return Present(known.id if known else channel, _settings(known), await _to_choose_from(tx, person, known))
+    times = await _times(tx, desk, known)
+    return Present(known.id if known else channel, _settings(known), await _to_choose_from(tx, person, known), times)
+
+
+async def _times(tx: Transaction, desk: Desk, channel: Channel | None) -> Times:
+    if channel is not None and channel.role == "support":
+        return Times(hours=await attendance.hours(tx, channel.id))
+    return await schedules.present(tx, channel.id if channel else "", usual=desk.digest_channel)
 
 
 async def must_be_let(tx: Transaction, person: Person, channel: Channel | None) -> None:
@@ -101,8 +115,13 @@ async def choose(tx: Transaction, desk: Desk, person: Person, found: Found, role
     return await change(tx, desk, person, found, replace(_settings(known), role=role))
 
 
-async def change(tx: Transaction, desk: Desk, person: Person, found: Found, wanted: Wanted) -> Channel:
-    """Sets up the channel, which Slack has described a moment ago. Refused, at the field, where that is not safe."""
+async def change(
+    tx: Transaction, desk: Desk, person: Person, found: Found, wanted: Wanted, *, digests_in: Found | None = None
+) -> Channel:
+    """Sets up the channel, which Slack has described a moment ago. Refused, at the field, where that is not safe.
+
+    `digests_in`: the channel in which digests are to be posted, as Slack describes it; None: the channel itself.
+    """
     await tickets.serialise(tx, "set up", found.id)
     before = await channels.find(tx, found.id, lock=True)
     await must_be_let(tx, person, before)
@@ -127,8 +146,22 @@ async def change(tx: Transaction, desk: Desk, person: Person, found: Found, want
         reactions=wanted.reactions,
     )
     await tx.act_as(person.user_id, "agent")
+    if wanted.role != "support":
+        await attendance.set_hours(tx, found.id, None)
     await channels.save(tx, after)
+    await _set_times(tx, after, wanted.times, digests_in or found)
     return after
+
+
+async def _set_times(tx: Transaction, channel: Channel, times: Times | None, place: Found) -> None:
+    if channel.role == "support" and times is not None:
+        await attendance.set_hours(tx, channel.id, times.hours)
+    if channel.role != "triage":
+        await schedules.save(tx, channel.id, place.id, "", ())
+    elif times is not None:
+        if times.digests:
+            await schedules.must_be_fit(tx, place)
+        await schedules.save(tx, channel.id, place.id, times.zone or "", times.digests)
 
 
 def _suspended(before: Channel | None, role: Role) -> str | None:

@@ -57,12 +57,16 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The desk's one small message in the customer's thread. `assignees`: names."""
+    """The desk's one small message in the customer's thread. `assignees`: names.
+
+    `back_at`: when somebody is at work again, for a ticket that waits out of working hours.
+    """
 
     number: int
     status: TicketStatus
     assignees: Sequence[str]
     not_a_ticket: bool
+    back_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ depends_on = None
 HOURS = """
 alter table threadesk.channels
   add working_hours jsonb,
-  add constraint channels_working_hours_check check (working_hours is null or role = 'support');
+  add constraint channels_working_hours_check check (working_hours is null or role = 'support'
+    and jsonb_typeof(working_hours -> 'days') = 'array' and working_hours ?& '{opens,closes,zone}');
 comment on column threadesk.channels.working_hours is
   'days, opens, closes, zone: other time is left out of response times; null: all time counts';
 """

@@ -6,7 +6,7 @@ What is still asked of a channel's former id belongs to its present one, for tic
 from migrations.script import run_script
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

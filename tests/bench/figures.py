@@ -22,7 +22,7 @@ import asyncpg
 
 from bot.tickets import digest
 from bot.tickets.hours import WorkingHours
-from storage import channels, migrate, people
+from storage import channels, expected, migrate, people
 from storage.embedded import EmbeddedPostgres
 from storage.engine import Database, Rows, Transaction
 from storage.people import Person
@@ -100,7 +100,7 @@ async def measure(database: Database) -> Found:
     for hours in (None, HOURS.stored()):
         async with database.transaction(crowd.NOW) as tx:
             for channel in support[::2]:
-                await channels.set_working_hours(tx, channel.id, hours)
+                await expected.set_working_hours(tx, channel.id, hours)
         for what, act in acts().items():
             found[what].append(statistics.median([await _timed(database, act, who) for _ in range(RUNS)]))
     return {what: (without, with_hours) for what, (without, with_hours) in found.items()}

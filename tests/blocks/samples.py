@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from bot.blocks import answers, card, customer, home, mirror, setups
 from bot.blocks.surface import Message
 from bot.tickets import views
+from bot.tickets.hours import DAYS, WorkingHours
 from bot.tickets.listing import Shown, ShownToAgent
+from bot.tickets.schedules import MOST, Times, When
 from bot.tickets.setup import Present, Wanted
 from storage.channels import Channel
 from storage.homes import Home
@@ -298,6 +300,28 @@ wanted = st.builds(
     priorities,
     st.lists(st.from_regex(r"[a-z][a-z0-9_-]{0,49}", fullmatch=True), max_size=20).map(tuple),
 )
+clocks = st.builds(dt.time, st.integers(0, 23), st.integers(0, 59))
+zones = st.sampled_from(["Europe/Berlin", "America/Argentina/Buenos_Aires", "UTC"])
+hours = st.builds(
+    WorkingHours, days=st.lists(st.sampled_from(DAYS), min_size=1), opens=clocks, closes=clocks, zone=zones
+)
+crons = st.sampled_from(["0 9 * * 1-5", "30 18 * * *", "0 8 * * MON#1", "5 */2 1,15 JAN-MAR *", "59 23 L * *"])
+digests = st.lists(st.builds(When, cron=crons, period=st.sampled_from(["today", "week", "month"])), max_size=MOST)
+
+
+@st.composite
+def _times(draw: st.DrawFn) -> Times:
+    zone = draw(zones)
+    work = draw(st.none() | hours)
+    return Times(
+        tuple(dict.fromkeys(draw(digests))),
+        draw(st.none() | st.just("C024BE7LR")),
+        WorkingHours.model_validate(work.stored() | {"zone": zone}) if work else None,
+        zone,
+    )
+
+
+times = _times()
 presents = st.builds(
     Present,
     channel_ids,
@@ -306,6 +330,7 @@ presents = st.builds(
     | st.integers(99, 120).map(
         lambda many: [Channel(f"C{at:09}", "x" * 80, "triage", "every_message", None, None) for at in range(many)]
     ),
+    times,
 )
 
 own_tickets = st.builds(
@@ -341,7 +366,7 @@ rendered_homes: st.SearchStrategy[dict[str, Any]] = st.one_of(
 )
 rendered: st.SearchStrategy[Message] = st.one_of(
     cards.map(card.card),
-    st.builds(views.Status, numbers, statuses, several, st.booleans()).map(customer.status),
+    st.builds(views.Status, numbers, statuses, several, st.booleans(), st.none() | st.just(AT)).map(customer.status),
     st.builds(views.Root, numbers, anything, anything, anything, st.none() | anything).map(customer.root),
     st.builds(views.Question, numbers, ratings, st.booleans()).map(customer.question),
     mirrors.map(mirror.mirror),

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks.digest import digest, duration, stats, without_data
+from bot.blocks.digest import digest, duration, late, stats, without_data
 from bot.blocks.ids import Action
 from bot.blocks.surface import Message
 from bot.sandbox.blockkit import message_refusals, update_refusals
@@ -282,6 +282,8 @@ def test_the_largest_digest_there_can_be() -> None:
     assert message_refusals(message.text, without_data(message).blocks) == []
     assert "16 Nov" in message.text
     assert "and 87 more" in message.text
+    posted_late = late(message, AT, AT + dt.timedelta(days=40), ZoneInfo("Europe/Berlin"), 999)
+    assert message_refusals(posted_late.text, posted_late.blocks) == []
 
 
 def test_nobody_is_alerted_and_no_link_is_forged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -36,6 +37,9 @@ LOOKS: dict[str, Message] = {
     "card of a closed ticket": card.card(a_card(status="closed", rating=4)),
     "card of a ticket by e-mail": card.card(a_card(source_channel="email", customer_thread=None)),
     "status, new": customer.status(views.Status(42, "new", (), not_a_ticket=False)),
+    "status, new, out of hours": customer.status(
+        views.Status(42, "new", (), not_a_ticket=False, back_at=dt.datetime(2026, 11, 30, 8, tzinfo=dt.UTC))
+    ),
     "status, open": customer.status(views.Status(42, "open", ("Grace Hopper",), not_a_ticket=False)),
     "status, closed": customer.status(views.Status(42, "closed", ("Grace Hopper",), not_a_ticket=False)),
     "status, not a ticket": customer.status(views.Status(42, "closed", (), not_a_ticket=True)),

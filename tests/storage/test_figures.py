@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from storage import channels, tickets
+from storage import channels, expected, tickets
 from storage.engine import Database
 
 NOW = dt.datetime(2025, 11, 17, 10, tzinfo=dt.UTC)
@@ -44,9 +44,9 @@ async def test_working_hours_are_kept_of_a_support_channel(database: Database) -
         await channels.choose_triage(tx, "G1", "triage", suspended=None)
         await channels.choose_support(tx, "C1", "help", "G1")
         assert await channels.working_hours(tx) == {}
-        await channels.set_working_hours(tx, "C1", HOURS)
+        await expected.set_working_hours(tx, "C1", HOURS)
         assert await channels.working_hours(tx) == {"C1": HOURS}
-        await channels.set_working_hours(tx, "C1", None)
+        await expected.set_working_hours(tx, "C1", None)
         assert await channels.working_hours(tx) == {}
 
 
@@ -54,9 +54,9 @@ async def test_a_triage_channel_has_no_working_hours(database: Database) -> None
     async with database.transaction(NOW) as tx:
         await channels.choose_triage(tx, "G1", "triage", suspended=None)
         await channels.choose_support(tx, "C1", "help", "G1")
-        await channels.set_working_hours(tx, "C1", HOURS)
+        await expected.set_working_hours(tx, "C1", HOURS)
         await channels.choose_triage(tx, "C1", "help", suspended=None)
         assert await channels.working_hours(tx) == {}
     with pytest.raises(asyncpg.CheckViolationError):
         async with database.transaction(NOW) as tx:
-            await channels.set_working_hours(tx, "G1", HOURS)
+            await expected.set_working_hours(tx, "G1", HOURS)

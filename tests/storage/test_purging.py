@@ -45,6 +45,17 @@ async def old(sql: asyncpg.Connection) -> None:
         ],
     )
     await sql.executemany(
+        """
+        insert into threadesk.digests_due (triage_channel, channel, zone, period, due_at, try_at, outcome)
+        values ('G1', $1, 'UTC', 'today', $2, $2, $3)
+        """,
+        [
+            ("C1", days_ago(91), "posted"),
+            ("C1", days_ago(89), "suspended"),
+            ("C2", days_ago(91), None),
+        ],
+    )
+    await sql.executemany(
         "insert into threadesk.early (channel, ts, awaits, event, arrived_at) values ('C1', $1, '1.0', '{}', $2)",
         [("1.0", days_ago(91)), ("2.0", days_ago(89))],
     )
@@ -55,8 +66,8 @@ async def old(sql: asyncpg.Connection) -> None:
 
 
 async def test_only_what_is_over_is_forgotten(database: Database, sql: asyncpg.Connection, old: None) -> None:
-    assert await purge(database) == {"acted": 1, "notices": 4, "early": 1, "picked": 1}
-    assert await purge(database) == {"acted": 0, "notices": 0, "early": 0, "picked": 0}
+    assert await purge(database) == {"acted": 1, "notices": 4, "digests_due": 1, "early": 1, "picked": 1}
+    assert await purge(database) == {"acted": 0, "notices": 0, "digests_due": 0, "early": 0, "picked": 0}
 
     async def left(question: str) -> list[str]:
         return [row[0] for row in await sql.fetch(question)]
@@ -73,5 +84,5 @@ async def test_only_what_is_over_is_forgotten(database: Database, sql: asyncpg.C
 
 
 async def test_a_little_is_forgotten_at_a_time(database: Database, old: None) -> None:
-    assert await purge(database, batch=3) == {"acted": 1, "notices": 3, "early": 1, "picked": 1}
-    assert await purge(database, batch=3) == {"acted": 0, "notices": 1, "early": 0, "picked": 0}
+    assert await purge(database, batch=3) == {"acted": 1, "notices": 3, "digests_due": 1, "early": 1, "picked": 1}
+    assert await purge(database, batch=3) == {"acted": 0, "notices": 1, "digests_due": 0, "early": 0, "picked": 0}

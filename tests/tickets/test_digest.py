@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import storage.channels
+import storage.expected
 from bot.tickets import conversation, history, work
 from bot.tickets.arrivals import MessageArrived, MessageDeleted
 from bot.tickets.digest import (
@@ -431,7 +432,7 @@ class Chance:
             await storage.channels.choose_triage(tx, self.triage, "triage", suspended=None)
             for channel in self.support:
                 await storage.channels.choose_support(tx, channel, "help", self.triage)
-            await storage.channels.set_working_hours(tx, self.support[0], hours.stored())
+            await storage.expected.set_working_hours(tx, self.support[0], hours.stored())
             await storage.channels.set_members(tx, self.triage, [("T1", "Grace"), ("T1", "Linus")])
             await tx.run(
                 "update threadesk.channels set chosen_at = case when id = :id then now() else '2000-01-01' end",

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from bot.tickets.forms import CloseForm, EditForm, NewTicketForm, RatingForm, ReactionsForm, WordsForm, problems
+from bot.tickets.forms import (
+    CloseForm,
+    EditForm,
+    NewTicketForm,
+    RatingForm,
+    ReactionsForm,
+    TimesForm,
+    WordsForm,
+    problems,
+)
+from bot.tickets.hours import WorkingHours
+from bot.tickets.schedules import When
 
 
 def refused(form: type[BaseModel], **values: Any) -> dict[str, str]:
@@ -141,3 +152,58 @@ def test_an_emoji_is_kept_by_the_name_that_slack_sends(typed: str | None, name: 
 )
 def test_reactions_that_cannot_be_are_refused_at_their_field(typed: dict[str, str], wrong: dict[str, str]) -> None:
     assert refused(ReactionsForm, **typed) == wrong
+
+
+TIMES: dict[str, Any] = {
+    "digest_times": "weekdays 9:00 today\n0 8 1,15 * * month",
+    "digest_channel": "C024BE7LR",
+    "work_days": ["fri", "mon"],
+    "work_opens": "09:00",
+    "work_closes": "00:00",
+    "zone": " Europe/Berlin ",
+}
+
+
+def test_times_are_read_as_the_form_sends_them() -> None:
+    form = TimesForm.model_validate(TIMES)
+    assert form.digest_times == (When(cron="0 9 * * 1-5", period="today"), When(cron="0 8 1,15 * *", period="month"))
+    assert (form.digest_channel, form.zone) == ("C024BE7LR", "Europe/Berlin")
+    assert form.working_hours == WorkingHours.model_validate(
+        {"days": ["mon", "fri"], "opens": "09:00", "closes": "00:00", "zone": "Europe/Berlin"}
+    )
+
+
+def test_no_times_need_no_zone() -> None:
+    for emptied in ({}, dict.fromkeys(TIMES), {"work_days": [], "digest_times": "", "zone": ""}):
+        form = TimesForm.model_validate(emptied)
+        assert (form.digest_times, form.working_hours, form.zone) == ((), None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"digest_times": "weekday 9:00 today\ndayly 9:00 today"},
+            {"digest_times": "Line 2: “dayly” is no day: did you mean daily?"},
+        ),
+        (
+            {"zone": "Berlin"},
+            {"zone": "This is no time zone: write one as Europe/Berlin or America/New_York."},
+        ),
+        (
+            {"zone": None},
+            {"zone": "Say of which time zone these times are, such as Europe/Berlin or America/New_York."},
+        ),
+        (
+            {"work_opens": None, "work_closes": None},
+            {
+                "work_opens": "Say the time too, or choose no days.",
+                "work_closes": "Say the time too, or choose no days.",
+            },
+        ),
+        ({"work_days": ["someday"]}, {"work_days": "This cannot be the work days."}),
+        ({"digest_channel": "U024BE7LR"}, {"digest_channel": "This cannot be the digest channel."}),
+    ],
+)
+def test_wrong_times_are_told_at_their_field(changes: dict[str, Any], told: dict[str, str]) -> None:
+    assert refused(TimesForm, **TIMES | changes) == told
