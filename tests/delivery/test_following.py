@@ -254,7 +254,7 @@ async def test_what_was_asked_for_and_picked_under_the_former_id_goes_on_under_t
     asked, late, more = [await world.ben.post(inbox, words) for words in ("My mouse", "My screen", "Since Monday")]
     await office.at_rest()
     old = inbox.id
-    office.sandbox.disrupt("conversations.replies", "ratelimited", times=1, seconds=100)
+    office.sandbox.disrupt("conversations.replies", "ratelimited", times=1, seconds=1)
     assert (await world.grace.message_shortcut("open_ticket", asked)).ok
     await until(lambda: office.sql.fetchval("select exists (select from threadesk.openings where attempts > 0)"))
     assert (await world.grace.message_shortcut("add_to_ticket", more)).ok

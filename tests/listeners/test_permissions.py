@@ -544,7 +544,7 @@ PRESSED: dict[Action, tuple[Operation, str, str, bool]] = {
     Action.CONFIRM_EMAIL: (Operation.DECIDE_EMAIL, "{claim}", "claims", False),
     Action.REJECT_EMAIL: (Operation.DECIDE_EMAIL, "{claim}", "claims", False),
 }
-#: Reactions of who is no agent for the ticket mean nothing, even where a button would do it.
+#: Where whoever is no agent for the ticket is a customer, even one who may do it elsewhere.
 BY_AGENTS = frozenset({"agent"})
 
 
@@ -628,8 +628,8 @@ WAYS = [
     Way(Beside.CHOOSE, "App Home", Action.HOME_TAG, home(Action.HOME_TAG, "billing"), "homes"),
     Way(Beside.CHOOSE, "App Home", Action.HOME_CHANNEL, home_channel, "homes"),
     Way(Beside.SET_UP, "/ticket", "setup", command("setup"), "view"),
-    Way(Beside.SET_UP, CUSTOMER_THREAD, "setup", mention("setup", "customer"), "answer", "set_up"),
-    Way(Beside.SET_UP, TRIAGE_THREAD, "setup", mention("setup", "triage"), "answer", "set_up"),
+    Way(Beside.SET_UP, CUSTOMER_THREAD, "setup", mention("setup", "customer"), "answer", "set_up", to=BY_AGENTS),
+    Way(Beside.SET_UP, TRIAGE_THREAD, "setup", mention("setup", "triage"), "answer", "set_up", to=BY_AGENTS),
     Way(Beside.SET_UP, "button", Action.SET_UP, set_up_by(Action.SET_UP, Beside.SET_UP), "view"),
     Way(Beside.SET_UP, "button", Action.LEAVE_ALONE, set_up_by(Action.LEAVE_ALONE, Beside.SET_UP), "settings"),
     Way(Beside.SET_UP, "form", Callback.SET_UP, set_up_form(Beside.SET_UP, "none"), "settings"),
