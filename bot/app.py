@@ -165,7 +165,8 @@ async def _working(services: Services, stop: asyncio.Event) -> AsyncIterator[Cat
     """What works in the background. Where one of them fails, `stop` is set, and the failure raised at the end."""
     courier, due, porter = Courier(services), Clock(services), Porter(services)
     catch_up = CatchUp(services, functools.partial(messages.heard, services))
-    importer = Importer(services, functools.partial(payloads.arrived, desk=services.desk))
+    reading = functools.partial(payloads.arrived, desk=services.desk)
+    importer = Importer(services, reading, Homes(services, services.slack))
     work = [asyncio.create_task(each.run()) for each in (courier, due, porter, catch_up, importer)]
     for task in work:
         task.add_done_callback(lambda _: stop.set())

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, LiteralString
 
 from storage.engine import Transaction
-from storage.reactions import Reactions
+from storage.reactions import USUAL, Reactions
 from storage.tickets import Priority, Side
 
 #: `none`: an agent has said to leave the channel alone.
@@ -41,7 +41,7 @@ class Channel:
     priority: Priority = "medium"
     tags: tuple[str, ...] = ()
     assignees: tuple[str, ...] = ()
-    reactions: Reactions = Reactions()
+    reactions: Reactions = USUAL
 
 
 CHANNEL: LiteralString = """

@@ -30,8 +30,12 @@ class Reactions:
                 return None
 
 
+#: Those of a channel for which nobody has chosen others.
+USUAL = Reactions()
+
+
 async def of_channel(tx: Transaction, channel: str | None) -> Reactions:
     """Those of a support channel; the usual ones elsewhere."""
     found = await tx.run("select reactions from threadesk.channels where id = :id and role = 'support'", id=channel)
     chosen = found.scalar_one_or_none()
-    return Reactions(**chosen) if chosen else Reactions()
+    return Reactions(**chosen) if chosen else USUAL

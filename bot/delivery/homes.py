@@ -48,7 +48,7 @@ class Homes:
         slack_id, waits = _whose(body)
         if slack_id is None or not (waits or _is_an_act(body) or slack_id in self._known):
             return
-        task = self._refresh(slack_id)
+        task = self.refresh(slack_id)
         if waits:
             await asyncio.wait({task}, timeout=max(0.0, within))
 
@@ -60,8 +60,8 @@ class Homes:
         for task in left:
             task.cancel()
 
-    def _refresh(self, slack_id: str) -> asyncio.Task[None]:
-        """One at a time for each person: what happens meanwhile is in the next one."""
+    def refresh(self, slack_id: str) -> asyncio.Task[None]:
+        """Publishes a person's Home, where they have one; one at a time: what happens meanwhile is in the next one."""
         self._wanted.add(slack_id)
         if slack_id not in self._under_way:
             task = asyncio.create_task(self._keep_up(slack_id))

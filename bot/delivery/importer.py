@@ -17,6 +17,7 @@ import structlog
 
 from bot.blocks import answers
 from bot.blocks.surface import Message, escape
+from bot.delivery.homes import Homes
 from bot.delivery.reader import LEASE_SECONDS, Lost, Reader
 from bot.delivery.slack import DESK_CLOSED, SlackRefused, Unclear
 from bot.services import Services
@@ -24,7 +25,7 @@ from bot.tickets import imports
 from bot.tickets.arrivals import Arrived, MessageArrived
 from bot.tickets.errors import Refused
 from bot.tickets.imports import Thread
-from storage import notices, openings
+from storage import channels, notices, openings
 from storage.engine import DatabaseAway, Transaction
 from storage.openings import Opening
 from storage.tickets import Ticket
@@ -49,11 +50,13 @@ class _Stopped(Exception):  # noqa: N818 - the desk is closing
 
 
 class Importer:
-    """`reading`: what a `message` event says, which is made of each message that Slack shows."""
+    """`reading`: what a `message` event says, which is made of each message that Slack shows. `homes`: where whoever
+    has asked for a ticket sees it."""
 
-    def __init__(self, services: Services, reading: Reading) -> None:
+    def __init__(self, services: Services, reading: Reading, homes: Homes) -> None:
         self._services = services
         self._reading = reading
+        self._homes = homes
         self._worker = uuid4()
         self._stopping = asyncio.Event()
 
@@ -73,6 +76,7 @@ class Importer:
                     log.warning("the database cannot be reached", error=str(error))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._services.asked.wait(), wait)
+        await self._homes.finish()
 
     async def _round(self) -> float:
         """Imports what is asked for; returns the seconds until there may be more."""
@@ -111,10 +115,17 @@ class Importer:
         log.warning("Slack does not show a thread", channel=opening.channel, error=error)
         if error in DESK_CLOSED or error == "missing_scope":
             await self._put_off(opening, at_least=CLOSED_SECONDS)
+        elif await self._has_moved(opening):
+            await self._put_off(opening)
         elif error in GONE:
             await self._give_up(opening, "No ticket was opened: this message is gone.")
         else:
             await self._give_up(opening, "No ticket was opened: Slack does not show this conversation to the desk.")
+
+    async def _has_moved(self, opening: Opening) -> bool:
+        """Whether Slack has given the channel another id meanwhile, under which the thread is to be asked for."""
+        async with self._services.transaction() as tx:
+            return await channels.present_id(tx, opening.channel) != opening.channel
 
     async def _put_off(self, opening: Opening, *, at_least: float = 0) -> None:
         seconds = max(at_least, min(LONGEST_SECONDS, 2.0 ** min(opening.attempts, 16) * self._services.pace))
@@ -151,6 +162,7 @@ class Importer:
             await imports.finish(tx, services.desk, opening, thread)
             said = answers.opened if new else lambda number, _, link: answers.opened_already(number, link)
             await self._tell(tx, opening, said(ticket.number, ticket.title, self._link(ticket)))
+        self._homes.refresh(opening.slack_id)
 
     async def _begin(self, opening: Opening, thread: Thread) -> tuple[Ticket, bool]:
         """The ticket, with the beginning of the thread in it from the first; whether it was opened for this."""

@@ -25,7 +25,7 @@ from bot.tickets.schedules import Times, When
 from bot.tickets.setup import Wanted
 from bot.tickets.text import clean
 from storage.channels import Mode, Role
-from storage.reactions import Reactions
+from storage.reactions import USUAL, Reactions
 from storage.tickets import Priority
 
 TITLE_LENGTH = 150
@@ -192,9 +192,9 @@ class ReactionsForm(_Form):
 
     model_config = ConfigDict(frozen=True, validate_default=True)
 
-    reaction_open: Emoji = Reactions().open
-    reaction_claim: Emoji = Reactions().claim
-    reaction_close: Emoji = Reactions().close
+    reaction_open: Emoji = USUAL.open
+    reaction_claim: Emoji = USUAL.claim
+    reaction_close: Emoji = USUAL.close
 
     @field_validator("reaction_claim", "reaction_close")
     @classmethod

@@ -14,7 +14,7 @@ from storage import channels, people, tickets
 from storage.channels import UNREAD, Channel, Mode, Role
 from storage.engine import Transaction
 from storage.people import Person
-from storage.reactions import Reactions
+from storage.reactions import USUAL, Reactions
 from storage.tickets import Priority
 
 NO_TRIAGE = (
@@ -36,7 +36,7 @@ class Wanted:
     assignees: tuple[str, ...] = ()
     priority: Priority = "medium"
     tags: tuple[str, ...] = ()
-    reactions: Reactions = Reactions()
+    reactions: Reactions = USUAL
     times: Times | None = None
 
 

@@ -246,6 +246,32 @@ async def test_a_command_that_is_told_again_under_the_former_id_acts_once(office
     ))  # fmt: skip
 
 
+async def test_what_was_asked_for_and_picked_under_the_former_id_goes_on_under_the_new_one(office: Office) -> None:
+    """A ticket that was asked for while Slack did not show the thread, one that is asked for late, and a form."""
+    world = office.world
+    inbox = await private_help(office)
+    root = await conversation(office, inbox)
+    await office.sql.execute("update threadesk.channels set mode = 'on_request' where id = $1", inbox.id)
+    asked, late, more = [await world.ben.post(inbox, words) for words in ("My mouse", "My screen", "Since Monday")]
+    await office.at_rest()
+    old = inbox.id
+    office.sandbox.disrupt("conversations.replies", "ratelimited", times=1, seconds=1)
+    assert (await world.grace.message_shortcut("open_ticket", asked)).ok
+    await until(lambda: office.sql.fetchval("select exists (select from threadesk.openings where attempts > 0)"))
+    assert (await world.grace.message_shortcut("add_to_ticket", more)).ok
+    office.sandbox.share(inbox, world.ada.team, new_id=True)
+    await office.sandbox.settled()
+    item = {"type": "message", "channel": old, "ts": late.ts}
+    reacted = {"type": "reaction_added", "user": world.grace.id, "reaction": "ticket", "item": item}
+    assert await send_event(office, reacted | {"event_ts": f"{int(late.ts.partition('.')[0]) + 9}.000100"}) == 200
+    assert (await world.grace.submit({"number": "1"})).ok
+    await office.at_rest()
+    assert sorted(await titles(office)) == ["My laptop is slow", "My mouse", "My screen"]
+    assert await office.said() == ["My laptop is slow", "Since when?", "Since Monday"]
+    assert await office.sql.fetch("select distinct channel from threadesk.desk_tickets") == [(inbox.id,)]
+    assert root.ts == (await office.ticket())["root_ts"]
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 async def test_of_two_changes_of_the_id_the_channel_has_the_last_one_in_whichever_order_they_are_told(
     office: Office, order: tuple[int, int]

@@ -312,6 +312,22 @@ async def test_what_a_person_does_elsewhere_is_in_their_home_without_opening_it(
     await office.at_rest()
 
 
+async def test_a_reaction_a_set_up_and_a_ticket_that_was_asked_for_are_in_ones_home(office: Office) -> None:
+    world = office.world
+    (root,) = await opened(office, world.ada, "The export fails")
+    await open_home(office, world.grace)
+    await world.grace.react(root, "eyes")
+    await until(lambda: numbers(world.grace) == [1])
+    await choose(world.grace, "home_list", "all")
+    await world.grace.command("/ticket", "setup", channel=world.help)
+    assert (await world.grace.submit({"mode": "on_request"})).ok
+    message = await world.bob.post(world.help, "Add a seat")
+    await office.at_rest()
+    assert (await world.grace.message_shortcut("open_ticket", message)).ok
+    await until(lambda: numbers(world.grace) == [2, 1])
+    await office.at_rest()
+
+
 async def test_what_cannot_be_done_is_said_over_home_which_shows_how_things_are(office: Office) -> None:
     world = office.world
     await opened(office, world.ada, "The export fails")

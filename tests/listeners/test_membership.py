@@ -85,6 +85,29 @@ async def test_what_is_for_agents_is_not_said_where_others_read_by_now(office: O
     assert await office.sql.fetch("select distinct refused from threadesk.notices") == [("suspended",)]
 
 
+async def test_while_their_channel_is_suspended_reactions_and_shortcuts_make_nobody_an_agent(office: Office) -> None:
+    world = office.world
+    await opened(office)
+    root = next(iter(world.help.posts.values()))
+    office.sandbox.share(world.triage, world.ada.team)
+    await office.at_rest()
+    before = await office.ticket()
+    await world.grace.react(root, "eyes")
+    await world.grace.react(root, "white_check_mark")
+    assert (await world.grace.message_shortcut("add_to_ticket", root)).ok
+    await office.at_rest()
+    assert world.grace.view is None
+    assert await office.ticket() == before
+
+    world.triage.shared_with.clear()
+    await send_event(office, {"type": "channel_unshared", "channel": world.triage.id, "is_ext_shared": False})
+    await office.at_rest()
+    await world.grace.unreact(root, "eyes")
+    await world.grace.react(root, "eyes")
+    await office.at_rest()
+    assert (await office.ticket())["status"] == "open"
+
+
 async def test_a_join_that_is_told_again_after_the_person_has_left_makes_nobody_an_agent(office: Office) -> None:
     world = office.world
     await opened(office)

@@ -1,8 +1,9 @@
-"""Who may do what, from every surface: commands, mentions in both threads, buttons, forms and lists, forged or not.
+"""Who may do what, from every surface: commands, mentions in both threads, buttons in messages and in App Home, forms,
+lists, shortcuts and reactions, forged or not.
 
-The table is written out by hand. What stands in WAYS is all that a surface has; a new one is a line there. A test says
-when a verb, a button, a form or an operation is missing. The desk under test has no courier: what it would show does
-not matter here, only what it does and whom it tells.
+The tables are written out by hand. What stands in WAYS is all that a surface has; a new one is a line there. A test
+says when a verb, a button, a form, a shortcut, a reaction or an operation is missing. The desk under test has no
+courier: what it would show does not matter here, only what it does and whom it tells.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar, get_args
 from uuid import uuid4
 
 import asyncpg
@@ -21,16 +23,17 @@ import pytest
 
 from bot import app
 from bot.blocks import modals
-from bot.blocks.ids import Action, Callback
-from bot.sandbox import Person, Sandbox, interactions
+from bot.blocks.ids import Action, Callback, Shortcut
+from bot.sandbox import Channel, Person, Sandbox, interactions
 from bot.services import Services
 from bot.tickets import conversation, emails, listing, work
 from bot.tickets.grammar import VERBS, List
 from bot.tickets.permissions import Operation
-from storage import channels, people, tickets
+from storage import channels, homes, people, picked, tickets
 from storage.engine import Database
 from storage.listing import Place
 from storage.people import Kind, Profile
+from storage.reactions import USUAL, Meaning
 from tests.conftest import open_world, other_program, own_database
 
 #: Everybody but the first two tries it on a ticket that somebody else has asked for.
@@ -43,6 +46,7 @@ ASSIGN          | no        | no         | yes   | no        | no        | no   
 REPLY           | no        | no         | yes   | no        | no        | no         | no    | no   | no  | no
 NOTE            | no        | no         | yes   | no        | no        | no         | no    | no   | no  | no
 EDIT            | no        | no         | yes   | no        | no        | no         | no    | no   | no  | no
+ADD             | no        | no         | yes   | no        | no        | no         | no    | no   | no  | no
 CLOSE           | yes       | yes        | yes   | no        | no        | no         | no    | no   | no  | no
 REOPEN          | yes       | yes        | yes   | no        | no        | no         | no    | no   | no  | no
 SPAM            | no        | no         | yes   | no        | no        | no         | no    | no   | no  | no
@@ -52,6 +56,25 @@ DECIDE_EMAIL    | no        | no         | yes   | no        | no        | no   
 OPEN_FOR_OTHERS | no        | yes        | yes   | no        | no        | no         | no    | no   | no  | no
 FIGURES         | no        | yes        | yes   | yes       | no        | no         | no    | no   | no  | no
 """
+#: What concerns no ticket that there is. "own ticket" is an agent of #triage, "elsewhere" one of another channel.
+MAY_BESIDE = """
+                | requester | own ticket | agent | elsewhere | colleague | other firm | guest | gone | bot | nobody
+SET_UP          | no        | yes        | yes   | no        | no        | no         | no    | no   | no  | no
+SET_UP_NEW      | no        | yes        | yes   | yes       | no        | no         | no    | no   | no  | no
+OPEN_FROM       | yes       | yes        | yes   | no        | no        | no         | no    | no   | no  | no
+PICK            | no        | yes        | yes   | yes       | no        | no         | no    | no   | no  | no
+CHOOSE          | no        | yes        | yes   | yes       | no        | no         | no    | no   | no  | no
+"""
+
+
+class Beside(StrEnum):
+    SET_UP = "set up a channel whose tickets go to #triage"
+    SET_UP_NEW = "set up a channel that has no role yet"
+    OPEN_FROM = "open a ticket from the requester's message"
+    PICK = "pick a message for a ticket"
+    CHOOSE = "choose what App Home lists"
+
+
 #: Whoever else could write in the private channel would have joined it just now, and what they write there is a note.
 IN_TRIAGE = {"agent", "own ticket", "guest", "bot"}
 CUSTOMER_THREAD, TRIAGE_THREAD = "@desk in the customer thread", "@desk in the triage thread"
@@ -60,12 +83,17 @@ BEFORE_ALL = Place(dt.datetime(2100, 1, 1, tzinfo=dt.UTC), 1)
 TITLE, SECRET, MORE = "The export fails", "an internal matter", "Another title"
 
 
-def table() -> dict[Operation, dict[str, bool]]:
-    head, *lines = [line.split("|") for line in MAY.strip("\n").splitlines()]
+Row = TypeVar("Row", bound=StrEnum)
+
+
+def read(written: str, rows: type[Row]) -> dict[Row, dict[str, bool]]:
+    head, *lines = [line.split("|") for line in written.strip("\n").splitlines()]
     who = [name.strip() for name in head[1:]]
-    return {
-        Operation[line[0].strip()]: dict(zip(who, ["yes" in cell for cell in line[1:]], strict=True)) for line in lines
-    }
+    return {rows[line[0].strip()]: dict(zip(who, ["yes" in cell for cell in line[1:]], strict=True)) for line in lines}
+
+
+def table() -> dict[StrEnum, dict[str, bool]]:
+    return {**read(MAY, Operation), **read(MAY_BESIDE, Beside)}
 
 
 @dataclass
@@ -154,7 +182,23 @@ class Desk:
             "claims": await self.sql.fetchval(states.format("email_claims"), about.id),
             "tickets": await self.sql.fetchval("select count(*) from tickets"),
             "digests": await self.sql.fetchval("select count(*) from threadesk.notices where key like 'digest:%'"),
+            "settings": await self.sql.fetchval("select count(*) from threadesk.settings_ledger where role = 'agent'"),
+            "openings": await self.sql.fetchval("select count(*) from threadesk.openings"),
+            "homes": await self.sql.fetch(
+                "select list, status, priority, tag, triage_channel from threadesk.homes where list <> 'mine'"
+                " or num_nonnulls(status, priority, tag, triage_channel) > 0 order by team_id, slack_id"
+            ),
         }
+
+    async def place(self, beside: Beside) -> Channel:
+        """A channel for setting up: one of which the desk knows nothing, or one whose tickets go to #triage."""
+        self.count += 1
+        name = f"place-{self.count}"
+        made = await self.sandbox.add_channel(name, private=True, members=[self.linus, self.sandbox.bot])
+        if beside is Beside.SET_UP:
+            async with self.services.transaction() as tx:
+                await channels.choose_support(tx, made.id, name, self.triage.id)
+        return made
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +250,7 @@ class Way:
     `to`: the only ones to whom the place offers it, since there an agent may be a customer; None: whoever may.
     """
 
-    operation: Operation
+    operation: Operation | Beside
     surface: str
     uses: str
     do: Do
@@ -268,30 +312,132 @@ async def notice(desk: Desk, key: str) -> str:
     return json.dumps(told["message"]) if told else ""
 
 
+async def interacts(desk: Desk, who: Person, **payload: Any) -> str:
+    """What they are told in the channel, in a direct message or over App Home."""
+    who.views.clear()
+    before = len(desk.help.ephemerals)
+    trigger = desk.sandbox.slack.triggers.issue(who)
+    by = {"user": {"id": who.id, "team_id": who.team.id}, "team": {"id": who.team.id}, "trigger_id": trigger}
+    assert (await desk.sandbox.deliver("interaction", by | payload)).status == 200
+    shown = [one.text for one in desk.help.ephemerals[before:] if one.only_for == who.id]
+    return await notice(desk, f"button:{trigger}") + "".join(shown) + json.dumps(who.view)
+
+
+def pressed(action: Action, value: str, about: About) -> dict[str, Any]:
+    value = value.format(n=about.number, held=about.held, claim=about.claim)
+    return {"action_id": action.value, "block_id": "actions", "value": value}
+
+
+def in_a_message(desk: Desk, who: Person, about: About) -> dict[str, Any]:
+    return {
+        "type": "block_actions",
+        "container": {"type": "message", "channel_id": desk.help.id, "message_ts": about.root},
+        "response_url": interactions.response_url(desk.sandbox.slack, who, desk.help),
+    }
+
+
 def button(action: Action, value: str = "{n}") -> Do:
     async def do(desk: Desk, who: Person, about: About) -> str:
-        who.views.clear()
-        before = len(desk.help.ephemerals)
-        trigger = desk.sandbox.slack.triggers.issue(who)
-        payload = {
+        return await interacts(desk, who, **in_a_message(desk, who, about), actions=[pressed(action, value, about)])
+
+    return do
+
+
+def home(action: Action, value: str = "{n}") -> Do:
+    """In App Home, which shows nobody what is not theirs, whatever they press."""
+
+    async def do(desk: Desk, who: Person, about: About) -> str:
+        async with desk.services.transaction() as tx:
+            await homes.open_(tx, await people.meet(tx, who.team.id, who.id))
+        where = {
             "type": "block_actions",
-            "user": {"id": who.id, "team_id": who.team.id},
-            "team": {"id": who.team.id},
-            "trigger_id": trigger,
-            "container": {"type": "message", "channel_id": desk.help.id, "message_ts": about.root},
-            "response_url": interactions.response_url(desk.sandbox.slack, who, desk.help),
-            "actions": [
-                {
-                    "type": "button",
-                    "action_id": action.value,
-                    "block_id": "actions",
-                    "value": value.format(n=about.number, held=about.held, claim=about.claim),
-                }
-            ],
+            "container": {"type": "view", "view_id": "V0HOME"},
+            "view": {"type": "home", "id": "V0HOME", "blocks": [], "state": {"values": {}}},
         }
-        assert (await desk.sandbox.deliver("interaction", payload)).status == 200
-        shown = [one.text for one in desk.help.ephemerals[before:] if one.only_for == who.id]
-        return await notice(desk, f"button:{trigger}") + "".join(shown)
+        told = await interacts(desk, who, **where, actions=[pressed(action, value, about)])
+        home = json.dumps(who.home)
+        assert SECRET not in home
+        assert who is about.requester or who is desk.everybody["agent"] or TITLE not in home
+        return told
+
+    return do
+
+
+async def home_channel(desk: Desk, who: Person, about: About) -> str:
+    """One's own triage channel."""
+    async with desk.services.transaction() as tx:
+        own = (await people.meet(tx, who.team.id, who.id)).agent_of or {desk.triage.id}
+    return await home(Action.HOME_CHANNEL, min(own))(desk, who, about)
+
+
+def set_up_by(action: Action, beside: Beside) -> Do:
+    async def do(desk: Desk, who: Person, about: About) -> str:
+        value = (await desk.place(beside)).id
+        return await interacts(desk, who, **in_a_message(desk, who, about), actions=[pressed(action, value, about)])
+
+    return do
+
+
+def set_up_form(beside: Beside, role: str) -> Do:
+    """The form of another channel, in which this one has been written."""
+
+    async def do(desk: Desk, who: Person, about: About) -> str:
+        metadata = json.dumps({"channel": (await desk.place(beside)).id})
+        shown = FORMS[Callback.NOTE](about.number) | {"callback_id": "set_up", "private_metadata": metadata}
+        return await sends(desk, who, shown, {"role": {"role": {"selected_option": {"value": role}}}})
+
+    return do
+
+
+def message_shortcut(shortcut: Shortcut) -> Do:
+    """On a message of the requester's in the support channel, which is no ticket's."""
+
+    async def do(desk: Desk, who: Person, about: About) -> str:
+        ts = desk.sandbox.slack.workspace.next_ts()
+        author = about.requester
+        return await interacts(
+            desk,
+            who,
+            type="message_action",
+            callback_id=shortcut.value,
+            action_ts=desk.sandbox.slack.workspace.next_ts(),
+            channel={"id": desk.help.id, "name": "help-globex"},
+            message={"type": "message", "user": author.id, "team": author.team.id, "ts": ts, "text": TITLE},
+            message_ts=ts,
+            response_url=interactions.response_url(desk.sandbox.slack, who, desk.help),
+        )
+
+    return do
+
+
+async def add_form(desk: Desk, who: Person, about: About) -> str:
+    """As if they had picked a message of the agents'."""
+    message = {"channel": desk.triage.id, "ts": desk.sandbox.slack.workspace.next_ts(), "text": SECRET}
+    async with desk.services.transaction() as tx:
+        kept = await picked.keep(tx, await people.meet(tx, who.team.id, who.id), message)
+    shown = modals.add_to_ticket("a message", str(kept))
+    return await sends(desk, who, shown, {"number": {"number": {"value": str(about.number)}}})
+
+
+def reaction(meaning: Meaning, on: str) -> Do:
+    """On the ticket's first message, on its card, or on a message of the requester's that is no ticket's."""
+
+    async def do(desk: Desk, who: Person, about: About) -> str:
+        next_ts = desk.sandbox.slack.workspace.next_ts
+        channel = desk.triage if on == "card" else desk.help
+        ts = {"root": about.root, "card": about.card, "message": next_ts()}[on]
+        event = {
+            "type": "reaction_added",
+            "user": who.id,
+            "reaction": getattr(USUAL, meaning),
+            "item": {"type": "message", "channel": channel.id, "ts": ts},
+            "item_user": about.requester.id,
+            "event_ts": next_ts(),
+        }
+        envelope = {"type": "event_callback", "team_id": who.team.id, "event_id": f"Ev{next_ts()}", "event": event}
+        assert (await desk.sandbox.deliver("event", envelope)).status == 200
+        told = "select message::text from threadesk.notices where key like $1 and kind in ('ephemeral', 'direct')"
+        return str(await desk.sql.fetchval(told, f"reaction:{channel.id}:{ts}:{who.id}:%{event['event_ts']}") or "")
 
     return do
 
@@ -312,17 +458,21 @@ def form(callback: Callback, **typed: Any) -> Do:
                     else desk.everybody["colleague"].id
                 }
             }
-        payload = {
-            "type": "view_submission",
-            "user": {"id": who.id, "team_id": who.team.id},
-            "team": {"id": who.team.id},
-            "view": shown | {"id": f"V{uuid4().hex}", "state": {"values": values}},
-        }
-        answer = await desk.sandbox.deliver("interaction", payload)
-        assert answer.status == 200
-        return answer.answer.decode()
+        return await sends(desk, who, shown, values)
 
     return do
+
+
+async def sends(desk: Desk, who: Person, shown: dict[str, Any], values: dict[str, Any]) -> str:
+    payload = {
+        "type": "view_submission",
+        "user": {"id": who.id, "team_id": who.team.id},
+        "team": {"id": who.team.id},
+        "view": shown | {"id": f"V{uuid4().hex}", "state": {"values": values}},
+    }
+    answer = await desk.sandbox.deliver("interaction", payload)
+    assert answer.status == 200
+    return answer.answer.decode()
 
 
 def _edited(number: int) -> dict[str, Any]:
@@ -364,6 +514,41 @@ TYPED: dict[str, tuple[Operation, str, str, bool]] = {
 TOLD = {"show": TITLE, "stats": "Figures: Last 7 days"}
 #: Verbs of which nothing is refused to anybody: lists show what one may see, and a form is checked when it is sent.
 FOR_EVERYBODY = {"new", "list", "mine", "help"}
+#: What each person has in their own App Home, and a link, whose press is only acknowledged.
+PRESSED_BY_EVERYBODY = {
+    Action.NEW_TICKET,
+    Action.HOME_CLEAR,
+    Action.HOME_REFRESH,
+    Action.HOME_NEXT,
+    Action.HOME_BACK,
+    Action.OPEN_TICKET,
+}
+#: A form, which is checked when it is sent.
+SHORTCUTS_OF_EVERYBODY = {Shortcut.NEW_TICKET}
+#: What can be pressed about a ticket: the operation, the value, what changes, of a closed ticket. Each in a message
+#: and, whether it is there or not, in App Home.
+PRESSED: dict[Action, tuple[Operation, str, str, bool]] = {
+    Action.CLAIM: (Operation.CLAIM, "{n}", "assigned_to", False),
+    Action.REPLY: (Operation.REPLY, "{n}", "view", False),
+    Action.NOTE: (Operation.NOTE, "{n}", "view", False),
+    Action.CLOSE: (Operation.NOTE, "{n}", "view", False),
+    Action.EDIT: (Operation.EDIT, "{n}", "view", False),
+    Action.REOPEN: (Operation.REOPEN, "{n}", "status", True),
+    Action.NOT_A_TICKET: (Operation.SPAM, "{n}", "not_a_ticket", False),
+    Action.SOLVED: (Operation.CLOSE, "{n}", "status", False),
+    Action.UNDO_REPLY: (Operation.REPLY, "{held}", "replies", False),
+    Action.MAKE_NOTE: (Operation.REPLY, "{held}", "replies", False),
+    Action.RATE_1: (Operation.RATE, "{n}", "feedback", True),
+    Action.RATE_2: (Operation.RATE, "{n}", "feedback", True),
+    Action.RATE_3: (Operation.RATE, "{n}", "feedback", True),
+    Action.RATE_4: (Operation.RATE, "{n}", "feedback", True),
+    Action.RATE_5: (Operation.RATE, "{n}", "feedback", True),
+    Action.LEAVE_EMAIL: (Operation.LEAVE_EMAIL, "{n}", "view", False),
+    Action.CONFIRM_EMAIL: (Operation.DECIDE_EMAIL, "{claim}", "claims", False),
+    Action.REJECT_EMAIL: (Operation.DECIDE_EMAIL, "{claim}", "claims", False),
+}
+#: Where whoever is no agent for the ticket is a customer, even one who may do it elsewhere.
+BY_AGENTS = frozenset({"agent"})
 
 
 def offered(verb: str, side: str) -> frozenset[str] | None:
@@ -397,19 +582,10 @@ WAYS = [
     Way(Operation.READ_NOTES, CUSTOMER_THREAD, "show", mention("show", "customer"), "answer", SECRET),
     Way(Operation.READ, "/ticket", "list", command("list"), "answer", "|#{n} "),
     Way(Operation.NOTE, "/ticket", "close", command("close {n} Hello"), "notes"),
-    Way(Operation.CLAIM, "button", Action.CLAIM, button(Action.CLAIM), "assigned_to"),
-    Way(Operation.REPLY, "button", Action.REPLY, button(Action.REPLY), "view"),
-    Way(Operation.NOTE, "button", Action.NOTE, button(Action.NOTE), "view"),
-    Way(Operation.NOTE, "button", Action.CLOSE, button(Action.CLOSE), "view"),
-    Way(Operation.EDIT, "button", Action.EDIT, button(Action.EDIT), "view"),
-    Way(Operation.REOPEN, "button", Action.REOPEN, button(Action.REOPEN), "status", closed=True),
-    Way(Operation.SPAM, "button", Action.NOT_A_TICKET, button(Action.NOT_A_TICKET), "not_a_ticket"),
-    Way(Operation.CLOSE, "button", Action.SOLVED, button(Action.SOLVED), "status"),
-    Way(Operation.REPLY, "button", Action.UNDO_REPLY, button(Action.UNDO_REPLY, "{held}"), "replies"),
-    Way(Operation.REPLY, "button", Action.MAKE_NOTE, button(Action.MAKE_NOTE, "{held}"), "replies"),
     *(
-        Way(Operation.RATE, "button", action, button(action), "feedback", closed=True)
-        for action in (Action.RATE_1, Action.RATE_2, Action.RATE_3, Action.RATE_4, Action.RATE_5)
+        Way(operation, surface, action, press(action, value), changes, closed=closed)
+        for surface, press in (("button", button), ("App Home", home))
+        for action, (operation, value, changes, closed) in PRESSED.items()
     ),
     Way(
         Operation.READ,
@@ -419,9 +595,6 @@ WAYS = [
         "answer",
         "|#{n} ",
     ),
-    Way(Operation.LEAVE_EMAIL, "button", Action.LEAVE_EMAIL, button(Action.LEAVE_EMAIL), "view"),
-    Way(Operation.DECIDE_EMAIL, "button", Action.CONFIRM_EMAIL, button(Action.CONFIRM_EMAIL, "{claim}"), "claims"),
-    Way(Operation.DECIDE_EMAIL, "button", Action.REJECT_EMAIL, button(Action.REJECT_EMAIL, "{claim}"), "claims"),
     Way(Operation.OPEN_FOR_OTHERS, "form", Callback.NEW_TICKET, form(Callback.NEW_TICKET, title="It fails"), "tickets"),
     Way(Operation.REPLY, "form", Callback.REPLY, form(Callback.REPLY, words="Hello"), "replies"),
     Way(Operation.NOTE, "form", Callback.NOTE, form(Callback.NOTE, words="Hello"), "notes"),
@@ -437,18 +610,54 @@ WAYS = [
         closed=True,
     ),
     Way(Operation.LEAVE_EMAIL, "form", Callback.EMAIL, form(Callback.EMAIL, email="ada@globex.example"), "claims"),
+    Way(Operation.ADD, "form", Callback.ADD_TO_TICKET, add_form, "notes"),
+    Way(Operation.CLAIM, "reaction", "claim", reaction("claim", "root"), "assigned_to"),
+    Way(Operation.CLAIM, "reaction", "claim", reaction("claim", "card"), "assigned_to"),
+    Way(Operation.CLOSE, "reaction", "close", reaction("close", "root"), "status", to=BY_AGENTS),
+    Way(Operation.CLOSE, "reaction", "close", reaction("close", "card"), "status", to=BY_AGENTS),
+    Way(
+        Beside.OPEN_FROM,
+        "reaction",
+        "open",
+        reaction("open", "message"),
+        "openings",
+        to=frozenset({"own ticket", "agent"}),
+    ),
+    Way(Beside.OPEN_FROM, "shortcut", Shortcut.OPEN_TICKET, message_shortcut(Shortcut.OPEN_TICKET), "openings"),
+    Way(Beside.PICK, "shortcut", Shortcut.ADD_TO_TICKET, message_shortcut(Shortcut.ADD_TO_TICKET), "view"),
+    Way(Beside.CHOOSE, "App Home", Action.HOME_LIST, home(Action.HOME_LIST, "all"), "homes"),
+    Way(Beside.CHOOSE, "App Home", Action.HOME_STATUS, home(Action.HOME_STATUS, "open"), "homes"),
+    Way(Beside.CHOOSE, "App Home", Action.HOME_PRIORITY, home(Action.HOME_PRIORITY, "high"), "homes"),
+    Way(Beside.CHOOSE, "App Home", Action.HOME_TAG, home(Action.HOME_TAG, "billing"), "homes"),
+    Way(Beside.CHOOSE, "App Home", Action.HOME_CHANNEL, home_channel, "homes"),
+    Way(Beside.SET_UP, "/ticket", "setup", command("setup"), "view"),
+    Way(Beside.SET_UP, CUSTOMER_THREAD, "setup", mention("setup", "customer"), "answer", "set_up", to=BY_AGENTS),
+    Way(Beside.SET_UP, TRIAGE_THREAD, "setup", mention("setup", "triage"), "answer", "set_up", to=BY_AGENTS),
+    Way(Beside.SET_UP, "button", Action.SET_UP, set_up_by(Action.SET_UP, Beside.SET_UP), "view"),
+    Way(Beside.SET_UP, "button", Action.LEAVE_ALONE, set_up_by(Action.LEAVE_ALONE, Beside.SET_UP), "settings"),
+    Way(Beside.SET_UP, "form", Callback.SET_UP, set_up_form(Beside.SET_UP, "none"), "settings"),
+    *(
+        Way(Beside.SET_UP_NEW, "button", action, set_up_by(action, Beside.SET_UP_NEW), changes)
+        for action, changes in (
+            (Action.SET_UP, "view"),
+            (Action.SET_UP_SUPPORT, "settings"),
+            (Action.SET_UP_TRIAGE, "settings"),
+            (Action.LEAVE_ALONE, "settings"),
+        )
+    ),
+    Way(Beside.SET_UP_NEW, "form", Callback.SET_UP, set_up_form(Beside.SET_UP_NEW, "support"), "settings"),
 ]
-#: A link: its press is only acknowledged.
-NO_OPERATION = {Action.OPEN_TICKET}
 
 
 def test_nothing_is_missing() -> None:
     used = {(way.surface, way.uses) for way in WAYS}
-    assert {way.operation for way in WAYS} == set(Operation) == set(table())
+    assert {way.operation for way in WAYS} == {*Operation, *Beside} == set(table())
     for surface in ("/ticket", CUSTOMER_THREAD, TRIAGE_THREAD):
         assert {verb for where, verb in used if where == surface} | FOR_EVERYBODY == set(VERBS)
-    assert {action for where, action in used if where == "button"} | NO_OPERATION == set(Action)
+    assert {action for where, action in used if where in {"button", "App Home"}} | PRESSED_BY_EVERYBODY == set(Action)
     assert {callback for where, callback in used if where == "form"} == set(Callback)
+    assert {shortcut for where, shortcut in used if where == "shortcut"} | SHORTCUTS_OF_EVERYBODY == set(Shortcut)
+    assert {meaning for where, meaning in used if where == "reaction"} == set(get_args(Meaning))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
@@ -469,7 +678,7 @@ async def tries(desk: Desk, way: Way, who: str) -> bool:
         case "answer":
             done = way.says.format(n=about.number) in answer
         case "view":
-            done = person.view is not None
+            done = bool((person.view or {}).get("callback_id"))
         case what:
             done = after[what] != before[what]
     if not done:

@@ -488,6 +488,22 @@ async def test_every_way_of_opening_a_ticket_takes_its_turn(office: Office) -> N
     assert had == ["Grace", "Linus", "Grace", "Linus", "Grace"]
 
 
+async def test_a_ticket_that_is_opened_by_a_shortcut_or_a_reaction_takes_its_turn_too(office: Office) -> None:
+    world = office.world
+    await rotated(office, mode="on_request", priority="high", tags="globex")
+    first, second = [await who.post(world.help, "It fails") for who in (world.ada, world.bob)]
+    await office.at_rest()
+    assert (await world.grace.message_shortcut("open_ticket", first)).ok
+    await office.at_rest()
+    await world.grace.react(second, "ticket")
+    await office.at_rest()
+    for number, agent in ((1, world.grace), (2, world.linus)):
+        ticket = await office.ticket(number)
+        assert (ticket["status"], ticket["priority"], ticket["tags"]) == ("open", "high", ["globex"])
+        assert await names(office, number) == [agent.name]
+        assert f"<@{agent.id}> #{number} is yours: it was your turn." in str(office.thread(office.card(number)))
+
+
 async def test_tickets_that_are_opened_at_once_share_the_turn_evenly(office: Office) -> None:
     world = office.world
     await rotated(office)

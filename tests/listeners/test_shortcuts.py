@@ -95,7 +95,28 @@ async def test_files_are_imported_with_their_messages(office: Office) -> None:
     await opens(office, world.grace, root)
     [message] = (await office.ticket())["conversation_history"]["messages"]
     assert [file["name"] for file in message["attachments"]] == ["error.png"]
-    assert "error.png" in office.thread(office.card())[0]
+    mirrored, copied = office.sandbox.messages(world.triage, thread_ts=office.card().ts)[1:]
+    assert "error.png" in mirrored.text
+    assert [(one.name, one.content) for one in copied.files] == [("error.png", b"12345")]
+
+
+async def test_files_of_what_is_added_alert_nobody_and_a_quoted_one_stays_a_link(office: Office) -> None:
+    world = office.world
+    await opened_by_ada(office)
+    await on_request(office)
+    assert (await world.grace.click(office.card(), action_id="claim")).ok
+    more = await world.bob.post(world.help, "See here", files=[("error.png", "image/png", b"12345")])
+    said = await world.linus.post(world.triage, "", files=[("SECRET.txt", "text/plain", b"SECRET")])
+    await office.at_rest()
+    before = len(office.thread(office.card()))
+    assert await adds(office, world.grace, more, 1) == {}
+    assert await adds(office, world.grace, said, 1) == {}
+    mirrored, copied, note = office.sandbox.messages(world.triage, thread_ts=office.card().ts)[1 + before :]
+    assert "See here" in mirrored.text
+    assert [one.content for one in copied.files] == [b"12345"]
+    assert ("SECRET.txt" in note.text, note.files) == (True, [])
+    assert not any(world.grace.mention in one.text for one in (mirrored, copied, note))
+    assert "SECRET" not in seen_by(office, world.ada)
 
 
 async def test_a_message_in_the_middle_of_a_thread_opens_the_ticket_for_its_root(office: Office) -> None:

@@ -135,7 +135,7 @@ def test_what_postgresql_cannot_keep_is_replaced() -> None:
     ],
 )
 def test_an_emoji_is_kept_by_the_name_that_slack_sends(typed: str | None, name: str | None) -> None:
-    assert ReactionsForm(reaction_claim=typed).reactions.claim == name
+    assert ReactionsForm(reaction_open=None, reaction_claim=typed, reaction_close=None).reactions.claim == name
 
 
 @pytest.mark.parametrize(
