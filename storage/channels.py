@@ -144,6 +144,7 @@ async def save(tx: Transaction, channel: Channel) -> None:
           triage_channel = excluded.triage_channel, suspended = excluded.suspended, private = excluded.private,
           shared = excluded.shared, priority = excluded.priority, tags = excluded.tags,
           assignees = excluded.assignees, reactions = excluded.reactions,
+          working_hours = case when excluded.role = 'support' then c.working_hours end,
           chosen_at = case when excluded.role in (c.role, 'none') then c.chosen_at else excluded.chosen_at end
         """,
         **{name: getattr(channel, name) for name in Channel.__slots__}

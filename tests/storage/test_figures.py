@@ -55,7 +55,7 @@ async def test_a_triage_channel_has_no_working_hours(database: Database) -> None
         await channels.choose_triage(tx, "G1", "triage", suspended=None)
         await channels.choose_support(tx, "C1", "help", "G1")
         await expected.set_working_hours(tx, "C1", HOURS)
-        await channels.choose_triage(tx, "C1", "help", suspended=None)
+        await channels.save(tx, channels.Channel("C1", "help", "triage", "every_message", None, None))
         assert await channels.working_hours(tx) == {}
     with pytest.raises(asyncpg.CheckViolationError):
         async with database.transaction(NOW) as tx:
