@@ -392,7 +392,7 @@ async def agents(tx: Transaction, scope: Scope, start: dt.datetime, end: dt.date
           select a.assignee as user_id, count(*) filter (where d.status = 'open') as open,
             count(*) filter (where d.status = 'pending') as pending, 0 as closed
           from threadesk.assignments a join threadesk.desk_tickets d using (ticket_id)
-          where {COUNTED} and not a.closed and d.status in ('open', 'pending') group by a.assignee
+          where {COUNTED} and a.status <> 'closed' and d.status in ('open', 'pending') group by a.assignee
           union all
           select l.actor, 0, 0, count(*) from {LEDGER}
           where {COUNTED} and {CLOSING} and l.role = 'agent' and l.actor is not null and {IN_PERIOD} group by l.actor
@@ -462,7 +462,7 @@ async def own(
           select count(*) filter (where d.status = 'open') as open,
             count(*) filter (where d.status = 'pending') as pending
           from threadesk.assignments a join threadesk.desk_tickets d using (ticket_id)
-          where {COUNTED} and a.assignee = :who and not a.closed
+          where {COUNTED} and a.assignee = :who and a.status <> 'closed'
         ) as loaded, (
           select count(*) filter (where l.at >= :start) as closed,
             count(*) filter (where l.at < :start) as closed_before
