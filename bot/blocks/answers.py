@@ -30,7 +30,7 @@ from bot.blocks.parts import (
     tags_of,
     title_of,
 )
-from bot.blocks.surface import Message, clip, date, escape, message, one_line, words
+from bot.blocks.surface import Message, clip, date, escape, is_link, message, one_line, words
 from bot.blocks.surface import link as linked
 from bot.tickets.grammar import VERBS, Verb
 from bot.tickets.listing import Shown, ShownToAgent
@@ -93,7 +93,8 @@ def shown(view: Shown, *, link: str | None) -> Message:
     """A whole ticket; of a long conversation the newest part. Notes stand apart, where there are any."""
     ticket = view.ticket
     about = _about(view)
-    opens = button("Open the thread", Action.OPEN_TICKET, str(ticket.number), url=link) if link else None
+    url = link if link and is_link(link) else None
+    opens = button("Open the thread", Action.OPEN_TICKET, str(ticket.number), url=url) if url else None
     written = view.notes if isinstance(view, ShownToAgent) else ()
     talk, notes = _newest(view.messages, view.names, *MESSAGES), _newest(written, view.names, *NOTES)
     description = clip(_description(view), DESCRIPTION)

@@ -24,7 +24,7 @@ from bot.blocks.parts import (
     tags_of,
     title_of,
 )
-from bot.blocks.surface import clip, date, escape, home
+from bot.blocks.surface import clip, date, escape, home, is_link
 from bot.blocks.surface import link as linked
 from bot.tickets.grammar import TAG_LENGTH
 from bot.tickets.views import AgentHome, CustomerHome, DeskRow, OwnTicket
@@ -156,8 +156,10 @@ def _offered(one: DeskRow) -> list[slack.Button]:
     number = str(ticket.number)
     buttons = [button(*each, number, spoken=f"{each[0]}: ticket #{number}") for each in offered if each]
     opens = f"Open the thread of ticket #{number}"
-    thread = [button("Thread", Action.OPEN_TICKET, number, url=one.row.link, spoken=opens)] if one.row.link else []
-    return buttons + thread
+    link = one.row.link
+    if link is None or not is_link(link):
+        return buttons
+    return [*buttons, button("Thread", Action.OPEN_TICKET, number, url=link, spoken=opens)]
 
 
 def _asked(view: AgentHome) -> list[slack.Block]:

@@ -74,7 +74,7 @@ def message(
     """`text` is mrkdwn, like the blocks', and is cut where it is too long; `username` is plain text."""
     rendered = slack.MessageResponse(blocks=list(blocks)).to_dict().get("blocks", [])
     name = clip(one_line(username or ""), 80) or None
-    picture = icon_url if icon_url and _is_link(icon_url, ADDRESS) else None
+    picture = icon_url if icon_url and is_link(icon_url) else None
     return Message(clip(quiet(text).strip(), TEXT), rendered, name, picture)
 
 
@@ -141,7 +141,7 @@ def date(at: dt.datetime, form: str = "{date_short_pretty} {time}") -> str:
 
 def link(url: str | None, label: str, *, longest: int = LINK) -> str:
     """mrkdwn: `label`, which is mrkdwn too, as a link where there is an address fit to be one."""
-    if not url or not _is_link(url, longest):
+    if not url or not is_link(url, longest):
         return label
     return f"<{escape(url)}|{label.replace('|', '¦')}>"
 
@@ -185,7 +185,8 @@ def _line_end(text: str) -> int:
     return line_end if line_end > cut // 2 else cut
 
 
-def _is_link(url: str, longest: int) -> bool:
+def is_link(url: str, longest: int = ADDRESS) -> bool:
+    """Whether it is an address that can stand in a link or be opened by a button."""
     return len(escape(url)) <= longest and re.fullmatch(r"https?://[^\s<>|]+", url) is not None
 
 
