@@ -148,6 +148,20 @@ async def conversation(office: Office, inbox: Channel) -> Message:
     return root
 
 
+async def test_a_private_channel_is_followed_like_any_other(office: Office) -> None:
+    """Slack tells of it by events of its own."""
+    inbox = await private_help(office)
+    office.sandbox.rename(inbox, "help-initech-inc")
+    await office.at_rest()
+    await told_again(office, "group_rename")
+    assert (await row(office, inbox) or {})["name"] == "help-initech-inc"
+    assert len(said(office, "is called")) == 1
+    await office.sandbox.kick(inbox, office.sandbox.bot)
+    await office.at_rest()
+    await told_again(office, "group_left")
+    assert len(said(office, "the desk is not in it")) == 1
+
+
 async def test_a_channel_whose_id_changes_in_the_middle_of_a_conversation_goes_on_as_one(
     world: World, database_url: str, sql: asyncpg.Connection
 ) -> None:
