@@ -121,9 +121,10 @@ async def change(tx: Transaction, desk: Desk, person: Person, found: Found, want
 
 
 def _suspended(before: Channel | None, role: Role) -> str | None:
-    if role != "triage":
+    """One that was suspended is looked at again: what has become of it since, Slack may never have told."""
+    if role != "triage" or (before and before.role == "triage" and before.suspended is None):
         return None
-    return before.suspended if before and before.role == "triage" else UNREAD
+    return UNREAD
 
 
 async def _must_be_fit(tx: Transaction, found: Found, before: Channel | None, role: Role) -> None:

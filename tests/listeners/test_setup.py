@@ -347,6 +347,21 @@ async def test_an_agent_of_another_triage_channel_cannot_set_it_up_by_a_forged_f
     assert "#triage" not in str(world.linus.view), "nor is he told the names of private channels that he is not in"
 
 
+async def test_a_suspended_triage_channel_that_is_chosen_again_is_looked_at_again(office: Office) -> None:
+    """Slack has never told the desk that it is private once more."""
+    world = office.world
+    world.triage.kind = "channel"
+    await office.sandbox.invite(world.triage, world.ben, by=world.grace)
+    await office.at_rest()
+    assert (await row(office, world.triage) or {})["suspended"] == "it is public"
+    await world.ada.post(world.help, "The export fails")
+    world.triage.kind = "group"
+    world.grace.admin = True
+    assert (await set_up(office, world.grace, world.triage, role="triage")).ok
+    assert (await row(office, world.triage) or {})["suspended"] is None
+    assert office.card().text.startswith("#1 ")
+
+
 async def test_a_form_that_is_sent_by_somebody_who_is_an_agent_no_more_changes_nothing(office: Office) -> None:
     world = office.world
     await world.grace.command("/ticket", "setup", channel=world.help)
