@@ -103,7 +103,8 @@ async def change(tx: Transaction, desk: Desk, person: Person, found: Found, want
         known = before.assignees if before and same else ()
         await _must_be_agents(tx, desk, triage, [one for one in wanted.assignees if one not in known])
     after = Channel(
-        id=found.id,
+        # Slack may have given it another id since it was asked.
+        id=before.id if before else await channels.present_id(tx, found.id),
         name=found.name,
         role=wanted.role,
         mode=wanted.mode,

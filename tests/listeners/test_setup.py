@@ -10,7 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bot.delivery import directory
 from bot.sandbox import Channel, Interaction, Message, Person
+from bot.tickets import setup
+from storage import people
 from tests.conftest import Office, World, open_office
 from tests.delivery import test_courier
 from tests.delivery.test_courier import until
@@ -360,6 +363,22 @@ async def test_a_suspended_triage_channel_that_is_chosen_again_is_looked_at_agai
     assert (await set_up(office, world.grace, world.triage, role="triage")).ok
     assert (await row(office, world.triage) or {})["suspended"] is None
     assert office.card().text.startswith("#1 ")
+
+
+async def test_what_is_set_up_while_slack_changes_the_channels_id_holds_under_the_new_one(office: Office) -> None:
+    """Slack was asked about the channel just before."""
+    world = office.world
+    inbox = await new_channel(office, "help-initech", world.grace, world.ben, private=True)
+    assert (await set_up(office, world.grace, inbox, role="support")).ok
+    services = office.running.services
+    before = await directory.look(services.slack, inbox.id)
+    office.sandbox.share(inbox, world.ada.team, new_id=True)
+    await office.at_rest()
+    async with services.transaction() as tx:
+        grace = await people.meet(tx, world.grace.team.id, world.grace.id)
+        await setup.change(tx, services.desk, grace, before, setup.Wanted("support", mode="on_request"))
+    assert (await row(office, inbox) or {})["mode"] == "on_request"
+    assert await office.sql.fetchval("select count(*) from threadesk.channels where id = $1", before.id) == 0
 
 
 async def test_a_form_that_is_sent_by_somebody_who_is_an_agent_no_more_changes_nothing(office: Office) -> None:
