@@ -14,6 +14,7 @@ from bot.sandbox import Message, Person
 from bot.tickets import emails
 from storage import people
 from tests.conftest import Office, World, open_office
+from tests.delivery.test_courier import until
 from tests.listeners.slack_side import private_answers, seen_by
 from tests.listeners.test_buttons import forged, in_thread, opened, press, pressed, told
 from tests.listeners.test_forms import send, submission
@@ -277,9 +278,7 @@ async def test_tickets_are_locked_before_people_where_an_address_is_left(office:
         await office.sql.execute("select 1 from tickets for no key update")
         leaving = asyncio.create_task(leaves())
         waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        async with asyncio.timeout(10):
-            while not await office.sql.fetchval(waits):
-                await asyncio.sleep(0.01)
+        await until(lambda: office.sql.fetchval(waits))
         await office.sql.execute("select 1 from threadesk.people where slack_id = $1 for update nowait", cyd.id)
     await leaving
     assert (await office.ticket())["customer_email"] == "cyd@globex.example"
