@@ -18,7 +18,7 @@ from uuid import UUID
 
 import structlog
 
-from bot.blocks import mirror
+from bot.blocks import mirror, setups
 from bot.blocks.digest import without_charts
 from bot.blocks.surface import Message
 from bot.delivery import agents, directory, offers, projection
@@ -26,7 +26,8 @@ from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call, delete_file
 from bot.services import Services
 from bot.tickets import conversation, views
-from storage import copies, notices, people, showing, tickets
+from bot.tickets.places import unfit_for_digests
+from storage import channels, copies, notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
 from storage.engine import DatabaseAway, Transaction, telling_away
 from storage.notices import Attempts, Notice
@@ -586,6 +587,8 @@ class Courier:
             )
             return str(answer.get("message_ts", ""))
         channel = notice.channel if notice.kind == "channel" else notice.slack_id
+        if notice.key.startswith("digest:") and notice.channel:
+            await self._must_be_fit_for_digests(notice.channel)
         message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
         step = Step("post", notice.key, channel or "", notice.thread_ts, message)
         try:
@@ -595,6 +598,17 @@ class Courier:
                 raise
         plain = Step("post", notice.key, step.channel, notice.thread_ts, without_charts(message))
         return (await self._post(plain, notice.id, None))[1]
+
+    async def _must_be_fit_for_digests(self, channel_id: str) -> None:
+        """SlackRefused, and said in triage, where customers have come to read since the channel was chosen."""
+        found = await directory.look(self._services.slack, channel_id)
+        async with self._services.transaction() as tx:
+            known = await channels.find(tx, channel_id)
+            why = unfit_for_digests(found, known.role if known else None)
+            if why:
+                await agents.tell(tx, channel_id, "no digest", setups.unfit_for_digests(channel_id, why))
+        if why:
+            raise SlackRefused(why)
 
     async def _later(
         self, lease: Lease, notice: Notice, seconds: float, *, known_unsent: bool, error: str | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.channels import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -16,6 +18,13 @@ class Found:
     archived: bool
     member: bool
     direct: bool = False
+
+
+def unfit_for_digests(channel: Found, role: Role | None) -> str | None:
+    """Why digests, which quote customers, are not for all who read there; None: they are. `role`: the channel's."""
+    if channel.shared:
+        return "it is shared with another company"
+    return "customers write there" if role == "support" else None
 
 
 def unfit_for_triage(channel: Found) -> str | None:

@@ -96,7 +96,7 @@ async def change(tx: Transaction, desk: Desk, person: Person, found: Found, want
     await tickets.serialise(tx, "set up", found.id)
     before = await channels.find(tx, found.id, lock=True)
     await must_be_let(tx, person, before)
-    await _must_be_fit(tx, found, before, wanted.role)
+    await _must_be_fit(tx, desk, found, before, wanted.role)
     triage = await _triage(tx, person, before, wanted) if wanted.role == "support" else None
     if triage:
         same = before is not None and before.triage_channel == triage.id
@@ -128,7 +128,7 @@ def _suspended(before: Channel | None, role: Role) -> str | None:
     return UNREAD
 
 
-async def _must_be_fit(tx: Transaction, found: Found, before: Channel | None, role: Role) -> None:
+async def _must_be_fit(tx: Transaction, desk: Desk, found: Found, before: Channel | None, role: Role) -> None:
     if found.direct:
         raise Refused("This is a conversation and no channel: tickets come from direct messages anyway.", field="role")
     if role != "none" and not found.member:
@@ -141,6 +141,10 @@ async def _must_be_fit(tx: Transaction, found: Found, before: Channel | None, ro
         )
     if role == "support" and found.archived:
         raise Refused(f"#{found.name} is archived. Unarchive it first.", field="role")
+    if role == "support" and found.id == desk.digest_channel:
+        raise Refused(
+            f"Digests are posted in #{found.name}, and customers would read there what others say.", field="role"
+        )
     if role == "triage" and await channels.has_tickets(tx, found.id, "customer"):
         raise Refused(
             f"Customers have tickets in #{found.name}, so notes must not stand there. Choose a channel of agents only.",

@@ -304,6 +304,47 @@ async def test_notes_and_customers_never_come_into_one_channel(office: Office) -
         await office.sql.execute("update threadesk.channels set role = 'triage' where id = $1", world.help.id)
 
 
+async def test_where_digests_are_posted_no_customers_write(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    """Digests quote other customers."""
+    leads = await world.sandbox.add_channel("leads", members=[world.grace, world.ben, world.sandbox.bot])
+    async with open_office(world, database_url, sql, digest_channel="leads") as office:
+        await world.grace.command("/ticket", "setup", channel=leads)
+        sent = await world.grace.submit({"role": "support"})
+        assert sent.errors == {"role": "Digests are posted in #leads, and customers would read there what others say."}
+        assert await row(office, leads) is None
+
+
+@pytest.mark.parametrize("how", ["shared", "support"])
+async def test_a_digest_is_not_posted_where_customers_have_come_to_read(
+    world: World, database_url: str, sql: asyncpg.Connection, how: str
+) -> None:
+    """Since the desk has started, or before it knew of roles."""
+    leads = await world.sandbox.add_channel("leads", members=[world.grace, world.ben, world.sandbox.bot])
+    if how == "support":
+        await sql.execute(
+            "insert into threadesk.channels (id, name, role) values ($1, 'triage', 'triage')", world.triage.id
+        )
+        await sql.execute(
+            "insert into threadesk.channels (id, name, role, triage_channel) values ($1, 'leads', 'support', $2)",
+            leads.id,
+            world.triage.id,
+        )
+    async with open_office(world, database_url, sql, digest_channel="leads") as office:
+        if how == "shared":
+            world.sandbox.share(leads, world.ada.team)
+        await world.linus.command("/ticket", "digest today", channel=world.triage)
+        await until(lambda: sql.fetchval("select refused from threadesk.notices where key like 'digest:%'"))
+        await office.at_rest()
+        assert by_desk(office, leads) == []
+        why = {"shared": "it is shared with another company", "support": "customers write there"}[how]
+        assert by_desk(office, world.triage)[-1].text == (
+            f"⚠️ The digest is not posted in <#{leads.id}>, because {why}, and others would read what customers say."
+            " Let whoever runs the desk set DIGEST_CHANNEL to another channel."
+        )
+
+
 async def test_what_is_wrong_in_the_form_is_said_at_its_field_and_what_was_typed_stays(office: Office) -> None:
     world = office.world
     await world.grace.command("/ticket", "setup", channel=world.help)
