@@ -179,6 +179,28 @@ async def test_who_is_no_agent_is_told_so_and_cannot_choose(office: Office) -> N
     assert world.ben.view is None
 
 
+async def test_an_agent_does_not_come_to_read_a_private_channel_that_they_are_not_in(office: Office) -> None:
+    """Its words would become tickets in their triage channel: neither by a forged button nor by a forged form."""
+    world = office.world
+    secret = await new_channel(office, "board", world.ben, private=True)
+    asked = office.sandbox.find(secret, "You have invited the desk", world.ben)
+    for action_id in ("set_up:support", "set_up:triage", "set_up:none"):
+        assert (await forged(office, pressed(office, world.linus, action_id, secret.id, asked)))[0] == 200
+        assert await row(office, secret) is None
+    await world.linus.command("/ticket", "setup", channel=world.triage)
+    stolen = submission(world.linus, private_metadata=json.dumps({"channel": secret.id}))
+    stolen["view"]["state"]["values"]["role"]["role"]["selected_option"] = {"value": "support"}
+    _, body = await forged(office, stolen)
+    assert json.loads(body)["errors"] == {
+        "role": "Slack shows the desk no such channel. Type /invite @desk there first."
+    }
+    await office.at_rest()
+    assert await row(office, secret) is None
+    await office.sandbox.invite(secret, world.linus, by=world.ben)
+    assert (await set_up(office, world.linus, secret, role="support")).ok
+    assert (await row(office, secret) or {})["role"] == "support"
+
+
 async def test_a_customer_of_another_company_cannot_choose(office: Office) -> None:
     world = office.world
     asked = await world.ada.post(world.help, "The export fails")
