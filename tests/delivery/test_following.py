@@ -296,3 +296,13 @@ async def test_a_shared_triage_channel_whose_id_changes_is_suspended_under_its_n
     await world.linus.command("/ticket", "note 1 Seen", channel=world.triage)
     await office.at_rest()
     assert await office.notes() == ["Seen"]
+
+
+async def test_what_an_agent_lists_by_follows_a_triage_channel_to_its_new_id(office: Office) -> None:
+    world = office.world
+    await world.grace.open_home()
+    await office.at_rest()
+    await office.sql.execute("update threadesk.homes set triage_channel = $1", world.triage.id)
+    office.sandbox.share(world.triage, world.ada.team, new_id=True)
+    await office.at_rest()
+    assert await office.sql.fetchval("select triage_channel from threadesk.homes") == world.triage.id
