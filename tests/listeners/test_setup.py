@@ -105,7 +105,9 @@ async def test_what_is_set_up_in_slack_stays_whatever_the_settings_say(
     async with open_office(world, database_url, sql) as office:
         assert (await set_up(office, world.grace, world.help, role="none")).ok
     other = await world.sandbox.add_channel("help-initech", members=[world.ben, world.sandbox.bot])
-    async with open_office(world, database_url, sql, support_channels="help-globex,help-initech,gone") as office:
+    async with open_office(
+        world, database_url, sql, triage_channel="old", support_channels="gone,help-globex,help-initech"
+    ) as office:
         assert [(await row(office, one) or {}).get("role") for one in (world.help, other)] == ["none", "support"]
         await world.ada.post(world.help, "Nobody reads this")
         await world.ben.post(other, "My laptop is slow")
