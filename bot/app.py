@@ -261,14 +261,13 @@ async def first_set_up(settings: Settings, services: Services, found: dict[str, 
         await tx.act_as(None, "desk")
         begun = bool(await channels.served(tx, "triage"))
         known = {name for name, one in found.items() if await channels.find(tx, one.id)}
-        try:
+        chosen = None
+        with _left_out(begun):
             chosen = await _first_triage(tx, settings, found, known)
-            await _first_support(tx, settings, found, known)
-        except StartError as error:
-            if not begun:
-                raise
-            log.warning("a channel in the settings is not set up", why=str(error))
-            chosen = None
+        for name in settings.support_channels:
+            if name not in known:
+                with _left_out(begun):
+                    await _first_support(tx, settings, found, name)
         for one in found.values():
             row = await channels.find(tx, one.id)
             if row is not None and row.role != "triage":
@@ -277,6 +276,17 @@ async def first_set_up(settings: Settings, services: Services, found: dict[str, 
         if not await channels.served(tx, "triage"):
             log.warning("there is no triage channel: an admin of the workspace sets it up by /ticket setup")
     return chosen
+
+
+@contextlib.contextmanager
+def _left_out(begun: bool) -> Iterator[None]:
+    """A name that cannot be set up is left out, and keeps no other from it; where nothing is set up yet, it is said."""
+    try:
+        yield
+    except StartError as error:
+        if not begun:
+            raise
+        log.warning("a channel in the settings is not set up", why=str(error))
 
 
 async def _first_triage(
@@ -300,26 +310,21 @@ async def _first_triage(
     return chosen
 
 
-async def _first_support(tx: Transaction, settings: Settings, found: dict[str, Found], known: Collection[str]) -> None:
+async def _first_support(tx: Transaction, settings: Settings, found: dict[str, Found], name: str) -> None:
+    if name not in found or not found[name].member:
+        raise StartError(invisible("SUPPORT_CHANNELS", name))
     triage = found.get(settings.triage_channel or "")
     all_triage = await channels.served(tx, "triage")
     goes_to = next(
         (one for one in all_triage if triage and one.id == triage.id), all_triage[-1] if all_triage else None
     )
-    for name in settings.support_channels:
-        if name in known:
-            continue
-        if name not in found or not found[name].member:
-            raise StartError(invisible("SUPPORT_CHANNELS", name))
-        if goes_to is None:
-            raise StartError(
-                "SUPPORT_CHANNELS: there is no triage channel to show their tickets in: set TRIAGE_CHANNEL."
-            )
-        if found[name].id in {one.id for one in all_triage}:
-            raise StartError("SUPPORT_CHANNELS: the triage channel cannot be a support channel too.")
-        if await channels.has_tickets(tx, found[name].id, "triage"):
-            raise StartError(f"SUPPORT_CHANNELS: notes stand in #{found[name].name}, which customers must not read.")
-        await channels.choose_support(tx, found[name].id, found[name].name, goes_to.id)
+    if goes_to is None:
+        raise StartError("SUPPORT_CHANNELS: there is no triage channel to show their tickets in: set TRIAGE_CHANNEL.")
+    if found[name].id in {one.id for one in all_triage}:
+        raise StartError("SUPPORT_CHANNELS: the triage channel cannot be a support channel too.")
+    if await channels.has_tickets(tx, found[name].id, "triage"):
+        raise StartError(f"SUPPORT_CHANNELS: notes stand in #{found[name].name}, which customers must not read.")
+    await channels.choose_support(tx, found[name].id, found[name].name, goes_to.id)
 
 
 async def _must_serve(services: Services, chosen: Found) -> None:

@@ -46,6 +46,7 @@ RENAMED: tuple[LiteralString, ...] = (
     "update threadesk.replies set channel = :new where channel = :old",
     "update threadesk.desk_tickets set channel = :new where channel = :old",
     "update threadesk.desk_tickets set triage_channel = :new where triage_channel = :old",
+    "update threadesk.homes set triage_channel = :new where triage_channel = :old",
     "update threadesk.to_show set lane = :new where lane = :old",
     """
     update threadesk.digest_schedules s set channel = :new where channel = :old and not exists (

@@ -88,7 +88,6 @@ async def is_to_be_sent(tx: Transaction, notice_id: UUID) -> bool:
         update threadesk.notices n set refused = 'suspended' from threadesk.channels c
         where n.id = :id and n.kind = 'channel' and c.id = n.channel and n.sent_at is null and n.refused is null
           and (c.suspended is not null and n.key not like 'suspended:%'
-            or c.role = 'support'
             or c.role <> 'triage' and n.key not like 'digest:%' and n.key not like 'scheduled:%')
         """,
         id=notice_id,

@@ -791,11 +791,11 @@ async def without_email(tx: Transaction, requester: UUID) -> list[UUID]:
 
 
 async def of_requester(tx: Transaction, team: str, slack_id: str) -> list[UUID]:
-    """Every ticket that a Slack person has asked for in Slack."""
+    """Every ticket that a Slack person has asked for in Slack; locked."""
     found = await tx.run(
         "select t.id from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
         " where d.requester_team = :team and d.requester_slack = :slack and t.source_channel = 'slack'"
-        " order by d.number",
+        " order by d.number for no key update of t, d",
         team=team,
         slack=slack_id,
     )

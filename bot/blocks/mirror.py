@@ -234,14 +234,6 @@ def closed(view: Closed) -> Message:
     return message(said, [section("closed", said)])
 
 
-def withheld(channel: str) -> Message:
-    said = (
-        f"⚠️ The digest was not posted in <#{channel}>: the channel is shared with another company, which would read"
-        " what others' customers say. Whoever runs the desk can set DIGEST_CHANNEL to another one."
-    )
-    return message(said, [section("withheld", said)])
-
-
 def reopened(view: Reopened) -> Message:
     waited = f" What waited there is shown now ({view.waiting:,})." if view.waiting else ""
     said = f"✅ The desk can write in {_place(view.channel, view.person)} again.{waited}"

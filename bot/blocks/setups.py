@@ -102,6 +102,13 @@ def resumed() -> Message:
     return sentence("The desk shows tickets here again.")
 
 
+def unfit_for_digests(channel: str, why: str) -> Message:
+    return sentence(
+        f"⚠️ The digest is not posted in <#{channel}>, because {escape(why)}, and others would read what customers say."
+        " Let whoever runs the desk set DIGEST_CHANNEL to another channel."
+    )
+
+
 def renamed(channel: str, before: str) -> Message:
     return sentence(f"#{clip(escape(one_line(before)), 80)} is called <#{channel}> now. Nothing else has changed.")
 

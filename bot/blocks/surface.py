@@ -140,7 +140,7 @@ def date(at: dt.datetime, form: str = "{date_short_pretty} {time}") -> str:
 
 def link(url: str | None, label: str, *, longest: int = LINK) -> str:
     """mrkdwn: `label`, which is mrkdwn too, as a link where there is an address fit to be one."""
-    if not url or not is_link(url, longest):
+    if not url or not _is_link(url, longest):
         return label
     return f"<{escape(url)}|{label.replace('|', '¦')}>"
 
@@ -189,8 +189,7 @@ def _line_end(text: str) -> int:
     return line_end if line_end > cut // 2 else cut
 
 
-def is_link(url: str, longest: int = ADDRESS) -> bool:
-    """Whether it is an address that can stand in a link or be opened by a button."""
+def _is_link(url: str, longest: int) -> bool:
     return len(escape(url)) <= longest and re.fullmatch(r"https?://[^\s<>|]+", url) is not None
 
 

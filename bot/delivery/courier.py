@@ -18,7 +18,7 @@ from uuid import UUID
 
 import structlog
 
-from bot.blocks import mirror
+from bot.blocks import mirror, setups
 from bot.blocks.digest import without_data
 from bot.blocks.surface import Message
 from bot.delivery import agents, digests, directory, offers, projection
@@ -26,7 +26,8 @@ from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call, delete_file
 from bot.services import Services
 from bot.tickets import conversation, views
-from storage import copies, notices, people, showing, tickets
+from bot.tickets.places import unfit_for_digests
+from storage import channels, copies, notices, people, showing, tickets
 from storage.engine import CHANNEL as NOTIFICATIONS
 from storage.engine import DatabaseAway, Transaction, telling_away
 from storage.notices import Attempts, Notice
@@ -548,9 +549,6 @@ class Courier:
             return
         try:
             async with _within(self._lease_seconds * 0.8):
-                if await self._is_for_others(notice):
-                    await self._withhold(lease, notice)
-                    return
                 ts = await self._deliver(notice, earlier)
         except RateLimited as limited:
             posting = limited.method in {"chat.postMessage", "chat.postEphemeral"}
@@ -566,21 +564,6 @@ class Courier:
             await self._notice_refused(lease, notice, refused.error)
         else:
             await self._told(lease, notice, ts)
-
-    async def _is_for_others(self, notice: Notice) -> bool:
-        """Whether another company would read the digest: the channel may have been shared since it was chosen."""
-        if not notice.key.startswith(notices.DIGEST):
-            return False
-        answer = await ask(self._services.slack, "conversations.info", channel=notice.channel)
-        return directory.found_channel(answer["channel"]).shared
-
-    async def _withhold(self, lease: Lease, notice: Notice) -> None:
-        log.warning("a digest is not posted: its channel is shared with another company", channel=notice.channel)
-        async with self._services.transaction() as tx:
-            if await showing.holds(tx, lease):
-                await notices.refuse(tx, notice.id, "the channel is shared with another company")
-                await agents.tell(tx, lease.lane, "withheld", mirror.withheld(lease.lane))
-                await showing.release(tx, lease, rest=0)
 
     async def _told(self, lease: Lease, notice: Notice, ts: str | None) -> None:
         """It is sent; `ts` None: it may be. A message for one person's eyes cannot be looked for, nor taken away.
@@ -610,6 +593,8 @@ class Courier:
         ):
             # It was the place for a digest when that was made. The agents are told when the next one is due.
             raise SlackRefused("suspended")
+        if notice.key.startswith(notices.DIGEST) and notice.channel:
+            await self._must_be_fit_for_digests(notice.channel)
         message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
         step = Step("post", notice.key, channel or "", notice.thread_ts, message)
         try:
@@ -619,6 +604,17 @@ class Courier:
                 raise
         plain = Step("post", notice.key, step.channel, notice.thread_ts, without_data(message))
         return (await self._post(plain, notice.id, None))[1]
+
+    async def _must_be_fit_for_digests(self, channel_id: str) -> None:
+        """SlackRefused, and said in triage, where customers have come to read since the channel was chosen."""
+        found = await directory.look(self._services.slack, channel_id)
+        async with self._services.transaction() as tx:
+            known = await channels.find(tx, channel_id)
+            why = unfit_for_digests(found, known.role if known else None)
+            if why:
+                await agents.tell(tx, channel_id, "no digest", setups.unfit_for_digests(channel_id, why))
+        if why:
+            raise SlackRefused(why)
 
     async def _later(
         self, lease: Lease, notice: Notice, seconds: float, *, known_unsent: bool, error: str | None = None

@@ -13,7 +13,7 @@ from bot.delivery import directory
 from bot.delivery.slack import DESK_CLOSED, RateLimited, SlackRefused, Unclear
 from bot.services import Services
 from bot.tickets import digest, schedules
-from bot.tickets.places import unfit_for_digests
+from bot.tickets.places import no_place_for_digests
 from storage import channels, notices
 from storage import schedules as rows
 from storage.engine import DatabaseAway, Transaction
@@ -81,9 +81,7 @@ async def why_not(services: Services, channel: str) -> str | None:
         known = await channels.find(tx, channel)
     if known is not None and known.suspended is not None:
         return known.suspended
-    if known is not None and known.role == "support":
-        return "customers write there"
-    return unfit_for_digests(found)
+    return no_place_for_digests(found, known.role if known else None)
 
 
 async def _render(tx: Transaction, services: Services, one: Due) -> Message:

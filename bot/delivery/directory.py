@@ -19,6 +19,8 @@ from storage.people import Kind, Person, Profile
 
 log = structlog.get_logger(__name__)
 PAGE = 200
+#: As many as `conversations.members` gives at once: https://docs.slack.dev/reference/methods/conversations.members
+MEMBERS = 1_000
 #: What the desk knows of a person and a `user_change` event tells: https://docs.slack.dev/reference/events/user_change
 SHOWN = ("kind", "name", "email", "picture", "is_admin")
 #: There is nobody to know, for the desk at least. https://docs.slack.dev/reference/methods/users.info
@@ -198,6 +200,14 @@ def found_channel(channel: dict[str, Any]) -> Found:
 async def look(slack: AsyncWebClient, channel: str) -> Found:
     """The channel as it is now. SlackRefused where Slack does not show it to the desk."""
     return found_channel((await ask(slack, "conversations.info", channel=channel))["channel"])
+
+
+async def is_in(slack: AsyncWebClient, channel: str, slack_id: str) -> bool:
+    members = pages(slack, "conversations.members", "members", limit=MEMBERS, channel=channel)
+    async for member in members:
+        if member == slack_id:
+            return True
+    return False
 
 
 async def find_channels(slack: AsyncWebClient, wanted: Iterable[str], *, archived: bool = False) -> dict[str, Found]:

@@ -12,7 +12,7 @@ from bot.delivery.slack import DESK_CLOSED, SlackRefused
 from bot.services import Services
 from bot.tickets import views
 from bot.tickets.places import Found
-from storage import catch_up, channels, moving, showing
+from storage import catch_up, channels, moving, showing, tickets
 from storage.channels import Channel
 from storage.engine import Transaction
 
@@ -20,16 +20,21 @@ from storage.engine import Transaction
 async def follow(services: Services, channel_id: str) -> None:
     """Brings what is known of a channel up to date, and tells the agents what has changed.
 
-    Does nothing for a channel that was never set up. The row stays locked while Slack is asked, so that of two answers
-    the later one is the one that stays.
+    Does nothing for a channel that was never set up. Slack is asked by one at a time, so that of two answers the later
+    one is the one that stays. The row is locked only afterwards: in it stands whose turn a new ticket is.
     """
     is_back = False
     async with services.transaction() as tx:
-        channel = await channels.find(tx, channel_id, lock=True)
-        if channel is None:
+        await tickets.serialise(tx, "follow", channel_id)
+        known = await channels.find(tx, channel_id)
+        if known is None:
             return
         await tx.act_as(None, "desk")
-        found, why = await _look(services, channel.id)
+        found, why = await _look(services, known.id)
+        channel = await channels.find(tx, known.id, lock=True)
+        if channel is None or channel.id != known.id:
+            # It was given another id meanwhile, under which it is followed.
+            return
         if found and channel.role != "triage":
             await see(tx, channel, found)
         if channel.role == "support":

@@ -16,8 +16,6 @@ from storage.people import Person
 
 #: Within the three seconds that Slack waits for the answer to a form.
 SECONDS = 1.5
-#: As many as `conversations.members` gives at once: https://docs.slack.dev/reference/methods/conversations.members
-MEMBERS = 1_000
 
 
 async def must_reach(
@@ -46,17 +44,9 @@ async def _must_reach(services: Services, agent: Person, channel: str | None, ch
             await work.customer(tx, services.desk, agent, channel, chosen)
     if support is None:
         await ask(services.slack, "conversations.open", users=chosen)
-    elif not await _is_in(services.slack, support, chosen):
+    elif not await directory.is_in(services.slack, support, chosen):
         raise Refused(
             "This person is not in this channel and would not see the ticket. Invite them first, or type /ticket new"
             " elsewhere: the ticket then begins in their direct messages.",
             field="customer",
         )
-
-
-async def _is_in(slack: AsyncWebClient, channel: str, slack_id: str) -> bool:
-    members = directory.pages(slack, "conversations.members", "members", limit=MEMBERS, channel=channel)
-    async for member in members:
-        if member == slack_id:
-            return True
-    return False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +49,7 @@ def register(app: AsyncApp, services: Services) -> None:
     @app.view(Callback.SET_UP)
     async def sent(ack: AsyncAck, body: Mapping[str, Any], view: Mapping[str, Any], client: AsyncWebClient) -> None:
         filled, answer = forms.SetUpForm.model_validate(values(view)), dict[str, Any]()
-        found = await _look(client, metadata(view).channel)
+        found = await _look(services, client, _who(services, body)[1], metadata(view).channel)
         digests_in = await _look_for_digests(client, filled.digest_channel)
         await _introduced(services, client, _who(services, body))
         async with services.answering() as tx:
@@ -69,7 +70,7 @@ def _choice(app: AsyncApp, services: Services, action_id: Action, role: Role) ->
         client: AsyncWebClient,
         respond: AsyncRespond,
     ) -> None:
-        found = await _look(client, str(action.get("value")))
+        found = await _look(services, client, _who(services, body)[1], str(action.get("value")))
         await _introduced(services, client, _who(services, body))
         async with services.answering() as tx:
             person = await presser(services, tx, body)
@@ -101,20 +102,37 @@ async def _introduced(services: Services, client: AsyncWebClient, who: tuple[str
     await invitation.introduce(replace(services, slack=client), *who)
 
 
-async def _look(client: AsyncWebClient, channel_id: str | None, *, field: str = "role") -> Found:
-    """The channel as Slack describes it at this moment."""
+async def _look(services: Services, client: AsyncWebClient, slack_id: str, channel_id: str | None) -> Found:
+    """The channel as Slack describes it at this moment.
+
+    A private one without a role is not there for somebody who is not in it: they would come to read what is said there.
+    """
     if channel_id is None or not CHANNEL.fullmatch(channel_id):
         raise Refused(NO_CHANNEL)
-    try:
-        return await directory.look(client, channel_id)
-    except SlackRefused as refused:
-        raise Refused(UNSEEN, field=field) from refused
-    except (RateLimited, Unclear) as error:
-        raise Refused(UNANSWERED, field="role") from error
+    async with services.answering() as tx:
+        known = await channels.find(tx, channel_id)
+    with _saying_at("role"):
+        found = await directory.look(client, channel_id)
+        open_to_all = not found.private or (known is not None and known.role != "none")
+        if open_to_all or await directory.is_in(client, channel_id, slack_id):
+            return found
+    raise Refused(UNSEEN, field="role")
 
 
 async def _look_for_digests(client: AsyncWebClient, channel_id: str | None) -> Found | None:
-    return await _look(client, channel_id, field="digest_channel") if channel_id else None
+    with _saying_at("digest_channel"):
+        return await directory.look(client, channel_id) if channel_id else None
+
+
+@contextmanager
+def _saying_at(field: str) -> Iterator[None]:
+    """Says at the field what Slack does not say of a channel."""
+    try:
+        yield
+    except SlackRefused as refused:
+        raise Refused(UNSEEN, field=field) from refused
+    except (RateLimited, Unclear) as error:
+        raise Refused(UNANSWERED, field=field) from error
 
 
 async def _tell(tx: Transaction, channel: Channel, by: str, key: str) -> None:

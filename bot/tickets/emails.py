@@ -27,6 +27,8 @@ async def leave(tx: Transaction, person: Person, number: int, email: str) -> Non
     """Takes in the address that the requester of a ticket has typed. Another one takes its place."""
     await _one_at_a_time(tx, person.team_id, person.slack_id, email)
     ticket = await work.find(tx, person, number, Operation.LEAVE_EMAIL, lock=False)
+    # What will have the address: tickets are locked before people and customers.
+    await tickets.of_requester(tx, person.team_id, person.slack_id)
     person = await people.hold(tx, person)
     own, kept = await people.customer_email(tx, person.user_id), await emails.kept(tx, person)
     if person.email or own != kept:

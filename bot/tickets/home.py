@@ -104,13 +104,13 @@ def _wanted(person: Person, chosen: Home) -> Wanted:
 
 
 async def choose(tx: Transaction, person: Person, what: str, value: str | None) -> None:
-    """Keeps what an agent lists by; None for everything."""
+    """Keeps what an agent lists by; None for everything, which no list is."""
     if not person.agent_of:
         raise Refused("Only agents can choose what is listed.")
     known = sorted(person.agent_of) if what == "triage_channel" else MENUS.get(what)
     if what == "tag":
         value = _tag(value or "")
-    elif value is not None and value not in (known or ()):
+    elif (value is not None or what == "list") and value not in (known or ()):
         raise Refused("This cannot be chosen any more. Open App Home again.")
     await homes.choose(tx, person, what, value)
 

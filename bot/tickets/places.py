@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage.channels import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -18,6 +20,13 @@ class Found:
     direct: bool = False
 
 
+def unfit_for_digests(channel: Found, role: Role | None) -> str | None:
+    """Why digests, which quote customers, are not for all who read there; None: they are. `role`: the channel's."""
+    if channel.shared:
+        return "it is shared with another company"
+    return "customers write there" if role == "support" else None
+
+
 def unfit_for_triage(channel: Found) -> str | None:
     """Why notes would not be safe there; None: they are."""
     if channel.archived:
@@ -27,10 +36,8 @@ def unfit_for_triage(channel: Found) -> str | None:
     return None if channel.private else "it is public"
 
 
-def unfit_for_digests(channel: Found) -> str | None:
-    """Why digests, which quote customers, cannot be posted there; None: they can."""
+def no_place_for_digests(channel: Found, role: Role | None) -> str | None:
+    """Why digests cannot be posted there, or are not for all who read there; None: it is a place for them."""
     if channel.archived:
         return "it is archived"
-    if channel.shared:
-        return "it is shared with another company"
-    return None if channel.member else "the desk is not in it"
+    return unfit_for_digests(channel, role) or (None if channel.member else "the desk is not in it")

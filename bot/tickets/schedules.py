@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from bot.tickets.digest import UTC, PeriodName
 from bot.tickets.errors import Refused, wrong
 from bot.tickets.hours import WorkingHours
-from bot.tickets.places import Found, unfit_for_digests
+from bot.tickets.places import Found, no_place_for_digests
 from storage import channels, schedules
 from storage.engine import Transaction
 from storage.people import Person
@@ -135,7 +135,7 @@ async def must_be_fit(tx: Transaction, place: Found) -> None:
     known = await channels.find(tx, place.id)
     if known is not None and known.role == "support":
         raise Refused("Customers write there, and digests quote others. Choose another one.", field="digest_channel")
-    if why := unfit_for_digests(place):
+    if why := no_place_for_digests(place, known.role if known else None):
         raise Refused(f"No digest can be posted there: {why}. Choose another one.", field="digest_channel")
 
 

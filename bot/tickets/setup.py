@@ -125,14 +125,15 @@ async def change(
     await tickets.serialise(tx, "set up", found.id)
     before = await channels.find(tx, found.id, lock=True)
     await must_be_let(tx, person, before)
-    await _must_be_fit(tx, found, before, wanted.role)
+    await _must_be_fit(tx, desk, found, before, wanted.role)
     triage = await _triage(tx, person, before, wanted) if wanted.role == "support" else None
     if triage:
         same = before is not None and before.triage_channel == triage.id
         known = before.assignees if before and same else ()
         await _must_be_agents(tx, desk, triage, [one for one in wanted.assignees if one not in known])
     after = Channel(
-        id=found.id,
+        # Slack may have given it another id since it was asked.
+        id=before.id if before else await channels.present_id(tx, found.id),
         name=found.name,
         role=wanted.role,
         mode=wanted.mode,
@@ -165,12 +166,13 @@ async def _set_times(tx: Transaction, channel: Channel, times: Times | None, pla
 
 
 def _suspended(before: Channel | None, role: Role) -> str | None:
-    if role != "triage":
+    """One that was suspended is looked at again: what has become of it since, Slack may never have told."""
+    if role != "triage" or (before and before.role == "triage" and before.suspended is None):
         return None
-    return before.suspended if before and before.role == "triage" else UNREAD
+    return UNREAD
 
 
-async def _must_be_fit(tx: Transaction, found: Found, before: Channel | None, role: Role) -> None:
+async def _must_be_fit(tx: Transaction, desk: Desk, found: Found, before: Channel | None, role: Role) -> None:
     if found.direct:
         raise Refused("This is a conversation and no channel: tickets come from direct messages anyway.", field="role")
     if role != "none" and not found.member:
@@ -183,6 +185,10 @@ async def _must_be_fit(tx: Transaction, found: Found, before: Channel | None, ro
         )
     if role == "support" and found.archived:
         raise Refused(f"#{found.name} is archived. Unarchive it first.", field="role")
+    if role == "support" and found.id == desk.digest_channel:
+        raise Refused(
+            f"Digests are posted in #{found.name}, and customers would read there what others say.", field="role"
+        )
     if role == "triage" and await channels.has_tickets(tx, found.id, "customer"):
         raise Refused(
             f"Customers have tickets in #{found.name}, so notes must not stand there. Choose a channel of agents only.",

@@ -160,6 +160,7 @@ def downgrade() -> None:
     drop function threadesk.follow_channel(), threadesk.channel_changed(),
       threadesk.channel_is_sound(), threadesk.settings_are_append_only();
     delete from threadesk.channels where role = 'none';
+    comment on column threadesk.channels.role is null;
     alter table threadesk.triage_members
       drop constraint triage_members_channel_fkey,
       add constraint triage_members_channel_fkey foreign key (channel) references threadesk.channels (id)

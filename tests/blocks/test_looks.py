@@ -56,7 +56,6 @@ LOOKS: dict[str, Message] = {
     "email confirmed": mirror.email_claim(an_email_claim(state="confirmed", alert=())),
     "email offer": customer.email_offer(42),
     "rated low": mirror.rated(views.Rated(42, "Ada Lovelace", 2, "Slow & rude", ["U1"])),
-    "digest withheld": mirror.withheld("C1"),
     "parked": mirror.parked(views.Parked("The status message", "is_archived")),
     "page": answers.page([a_row(), a_row(number=43, priority="high")], heading="Open tickets", more="list|1"),
     "page, empty": answers.page([], heading="Open tickets", more=None),

@@ -362,9 +362,9 @@ async def test_no_digest_is_posted_where_another_company_reads_it(
         await command(office, "digest week")
         await office.at_rest()
         assert sum("Digest" in one.text for one in office.sandbox.messages(digests)) == 1
-        told = [one.text for one in office.sandbox.messages(world.triage) if "was not posted" in one.text]
+        told = [one.text for one in office.sandbox.messages(world.triage) if "is not posted" in one.text]
         assert len(told) == 1
-        assert f"<#{digests.id}>: the channel is shared with another company" in told[0]
+        assert f"<#{digests.id}>, because it is shared with another company" in told[0]
 
 
 async def test_no_digest_is_posted_where_customers_write_by_now(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import pytest
 
+from bot.delivery import following
 from bot.sandbox import Channel, Message
 from tests.conftest import Office, World, open_office
 from tests.delivery.test_courier import by_desk, opened, until
@@ -53,6 +56,21 @@ async def test_an_archived_support_channel_is_told_once_waits_and_is_taken_up_ag
     assert len(said(office, "can write in")) == 1
     await world.bob.post(world.help, "Are you there?")
     assert await titles(office) == ["The export fails", "Are you there?"]
+
+
+async def test_while_slack_is_asked_about_a_channel_its_tickets_do_not_wait(office: Office) -> None:
+    """Whose turn it is stands in the channel's row."""
+    world = office.world
+    assert (await set_up(office, world.grace, world.help, role="support", assignees=[world.linus])).ok
+    office.sandbox.disrupt("conversations.info", "slow", seconds=1.5)
+    looking = asyncio.create_task(following.follow(office.running.services, world.help.id))
+
+    async def is_asked() -> bool:
+        return office.sandbox.struck["slow"] > 0
+
+    await until(is_asked)
+    await office.sql.execute("select 1 from threadesk.channels where id = $1 for no key update nowait", world.help.id)
+    await looking
 
 
 async def test_an_archiving_that_is_told_after_the_channel_is_open_again_closes_nothing(office: Office) -> None:
@@ -319,3 +337,13 @@ async def test_a_shared_triage_channel_whose_id_changes_is_suspended_under_its_n
     await world.linus.command("/ticket", "note 1 Seen", channel=world.triage)
     await office.at_rest()
     assert await office.notes() == ["Seen"]
+
+
+async def test_what_an_agent_lists_by_follows_a_triage_channel_to_its_new_id(office: Office) -> None:
+    world = office.world
+    await world.grace.open_home()
+    await office.at_rest()
+    await office.sql.execute("update threadesk.homes set triage_channel = $1", world.triage.id)
+    office.sandbox.share(world.triage, world.ada.team, new_id=True)
+    await office.at_rest()
+    assert await office.sql.fetchval("select triage_channel from threadesk.homes") == world.triage.id

@@ -11,7 +11,10 @@ import asyncpg
 import pytest
 
 from bot.sandbox import Message, Person
+from bot.tickets import emails
+from storage import people
 from tests.conftest import Office, World, open_office
+from tests.delivery.test_courier import until
 from tests.listeners.slack_side import private_answers, seen_by
 from tests.listeners.test_buttons import forged, in_thread, opened, press, pressed, told
 from tests.listeners.test_forms import send, submission
@@ -257,6 +260,28 @@ async def test_only_the_tickets_agents_say_whose_an_address_is(office: Office) -
         "This question is about nobody.",
     ]
     assert await office.sql.fetchval("select state from threadesk.email_claims") == "asked"
+
+
+async def test_tickets_are_locked_before_people_where_an_address_is_left(office: Office) -> None:
+    """As where somebody turns out to be known already: in the other order each would wait for the other."""
+    cyd = await cyd_joins(office)
+    await opened(office, cyd)
+    services = office.running.services
+    async with services.transaction() as tx:
+        person = await people.meet(tx, cyd.team.id, cyd.id)
+
+    async def leaves() -> None:
+        async with services.transaction() as tx:
+            await emails.leave(tx, person, 1, "cyd@globex.example")
+
+    async with office.sql.transaction():
+        await office.sql.execute("select 1 from tickets for no key update")
+        leaving = asyncio.create_task(leaves())
+        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        await until(lambda: office.sql.fetchval(waits))
+        await office.sql.execute("select 1 from threadesk.people where slack_id = $1 for update nowait", cyd.id)
+    await leaving
+    assert (await office.ticket())["customer_email"] == "cyd@globex.example"
 
 
 async def test_only_the_requester_leaves_an_address(office: Office) -> None:

@@ -401,6 +401,7 @@ async def test_choosing_what_is_not_offered_is_refused(office: Office) -> None:
     await open_home(office, world.grace)
     for action_id, value in (
         ("home_list", "everything"),
+        ("home_list", "any"),
         ("home_status", "all"),
         ("home_priority", "urgent"),
         ("home_channel", "C0ELSEWHERE"),

@@ -10,7 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bot.delivery import directory
 from bot.sandbox import Channel, Interaction, Message, Person
+from bot.tickets import setup
+from storage import people
 from tests.conftest import Office, World, open_office
 from tests.delivery import test_courier
 from tests.delivery.test_courier import until
@@ -102,7 +105,9 @@ async def test_what_is_set_up_in_slack_stays_whatever_the_settings_say(
     async with open_office(world, database_url, sql) as office:
         assert (await set_up(office, world.grace, world.help, role="none")).ok
     other = await world.sandbox.add_channel("help-initech", members=[world.ben, world.sandbox.bot])
-    async with open_office(world, database_url, sql, support_channels="help-globex,help-initech,gone") as office:
+    async with open_office(
+        world, database_url, sql, triage_channel="old", support_channels="gone,help-globex,help-initech"
+    ) as office:
         assert [(await row(office, one) or {}).get("role") for one in (world.help, other)] == ["none", "support"]
         await world.ada.post(world.help, "Nobody reads this")
         await world.ben.post(other, "My laptop is slow")
@@ -174,6 +179,28 @@ async def test_who_is_no_agent_is_told_so_and_cannot_choose(office: Office) -> N
     assert private_answers(channel, world.ben).count("Only agents can set up channels.") == 4
     assert await refused(office, world.ben, channel) == "Only agents can set up channels."
     assert world.ben.view is None
+
+
+async def test_an_agent_does_not_come_to_read_a_private_channel_that_they_are_not_in(office: Office) -> None:
+    """Its words would become tickets in their triage channel: neither by a forged button nor by a forged form."""
+    world = office.world
+    secret = await new_channel(office, "board", world.ben, private=True)
+    asked = office.sandbox.find(secret, "You have invited the desk", world.ben)
+    for action_id in ("set_up:support", "set_up:triage", "set_up:none"):
+        assert (await forged(office, pressed(office, world.linus, action_id, secret.id, asked)))[0] == 200
+        assert await row(office, secret) is None
+    await world.linus.command("/ticket", "setup", channel=world.triage)
+    stolen = submission(world.linus, private_metadata=json.dumps({"channel": secret.id}))
+    stolen["view"]["state"]["values"]["role"]["role"]["selected_option"] = {"value": "support"}
+    _, body = await forged(office, stolen)
+    assert json.loads(body)["errors"] == {
+        "role": "Slack shows the desk no such channel. Type /invite @desk there first."
+    }
+    await office.at_rest()
+    assert await row(office, secret) is None
+    await office.sandbox.invite(secret, world.linus, by=world.ben)
+    assert (await set_up(office, world.linus, secret, role="support")).ok
+    assert (await row(office, secret) or {})["role"] == "support"
 
 
 async def test_a_customer_of_another_company_cannot_choose(office: Office) -> None:
@@ -301,6 +328,47 @@ async def test_notes_and_customers_never_come_into_one_channel(office: Office) -
         await office.sql.execute("update threadesk.channels set role = 'triage' where id = $1", world.help.id)
 
 
+async def test_where_digests_are_posted_no_customers_write(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    """Digests quote other customers."""
+    leads = await world.sandbox.add_channel("leads", members=[world.grace, world.ben, world.sandbox.bot])
+    async with open_office(world, database_url, sql, digest_channel="leads") as office:
+        await world.grace.command("/ticket", "setup", channel=leads)
+        sent = await world.grace.submit({"role": "support"})
+        assert sent.errors == {"role": "Digests are posted in #leads, and customers would read there what others say."}
+        assert await row(office, leads) is None
+
+
+@pytest.mark.parametrize("how", ["shared", "support"])
+async def test_a_digest_is_not_posted_where_customers_have_come_to_read(
+    world: World, database_url: str, sql: asyncpg.Connection, how: str
+) -> None:
+    """Since the desk has started, or before it knew of roles."""
+    leads = await world.sandbox.add_channel("leads", members=[world.grace, world.ben, world.sandbox.bot])
+    if how == "support":
+        await sql.execute(
+            "insert into threadesk.channels (id, name, role) values ($1, 'triage', 'triage')", world.triage.id
+        )
+        await sql.execute(
+            "insert into threadesk.channels (id, name, role, triage_channel) values ($1, 'leads', 'support', $2)",
+            leads.id,
+            world.triage.id,
+        )
+    async with open_office(world, database_url, sql, digest_channel="leads") as office:
+        if how == "shared":
+            world.sandbox.share(leads, world.ada.team)
+        await world.linus.command("/ticket", "digest today", channel=world.triage)
+        await until(lambda: sql.fetchval("select refused from threadesk.notices where key like 'digest:%'"))
+        await office.at_rest()
+        assert by_desk(office, leads) == []
+        why = {"shared": "it is shared with another company", "support": "customers write there"}[how]
+        assert by_desk(office, world.triage)[-1].text == (
+            f"⚠️ The digest is not posted in <#{leads.id}>, because {why}, and others would read what customers say."
+            " Let whoever runs the desk set DIGEST_CHANNEL to another channel."
+        )
+
+
 async def test_what_is_wrong_in_the_form_is_said_at_its_field_and_what_was_typed_stays(office: Office) -> None:
     world = office.world
     await world.grace.command("/ticket", "setup", channel=world.help)
@@ -361,6 +429,37 @@ async def test_an_agent_of_another_triage_channel_cannot_set_it_up_by_a_forged_f
     assert await row(office, world.help) == before
     assert await row(office, inbox) is None
     assert "#triage" not in str(world.linus.view), "nor is he told the names of private channels that he is not in"
+
+
+async def test_a_suspended_triage_channel_that_is_chosen_again_is_looked_at_again(office: Office) -> None:
+    """Slack has never told the desk that it is private once more."""
+    world = office.world
+    world.triage.kind = "channel"
+    await office.sandbox.invite(world.triage, world.ben, by=world.grace)
+    await office.at_rest()
+    assert (await row(office, world.triage) or {})["suspended"] == "it is public"
+    await world.ada.post(world.help, "The export fails")
+    world.triage.kind = "group"
+    world.grace.admin = True
+    assert (await set_up(office, world.grace, world.triage, role="triage")).ok
+    assert (await row(office, world.triage) or {})["suspended"] is None
+    assert office.card().text.startswith("#1 ")
+
+
+async def test_what_is_set_up_while_slack_changes_the_channels_id_holds_under_the_new_one(office: Office) -> None:
+    """Slack was asked about the channel just before."""
+    world = office.world
+    inbox = await new_channel(office, "help-initech", world.grace, world.ben, private=True)
+    assert (await set_up(office, world.grace, inbox, role="support")).ok
+    services = office.running.services
+    before = await directory.look(services.slack, inbox.id)
+    office.sandbox.share(inbox, world.ada.team, new_id=True)
+    await office.at_rest()
+    async with services.transaction() as tx:
+        grace = await people.meet(tx, world.grace.team.id, world.grace.id)
+        await setup.change(tx, services.desk, grace, before, setup.Wanted("support", mode="on_request"))
+    assert (await row(office, inbox) or {})["mode"] == "on_request"
+    assert await office.sql.fetchval("select count(*) from threadesk.channels where id = $1", before.id) == 0
 
 
 async def test_a_form_that_is_sent_by_somebody_who_is_an_agent_no_more_changes_nothing(office: Office) -> None:

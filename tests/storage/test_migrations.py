@@ -8,15 +8,18 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic import command
 
 from storage import migrate
 from storage.engine import Database
+from tests.storage.test_listing import DISAGREEING
 
 ROOT = Path(__file__).parents[2]
 UPGRADE = """
 import asyncio, sys
 from storage import migrate
 from storage.engine import Database
+from tests.storage.test_listing import DISAGREEING
 
 asyncio.run(migrate.upgrade(Database(sys.argv[1])))
 """
@@ -214,3 +217,46 @@ async def test_tables_of_the_user_are_closed_to_who_has_no_policy(sql: asyncpg.C
         ("customers", True, ["threadesk"]),
         ("tickets", True, ["threadesk"]),
     ]
+
+
+async def at_version(database: Database, revision: str) -> None:
+    """Goes there, up or down."""
+    async with database.connection() as connection, connection.begin():
+        await connection.exec_driver_sql("create schema if not exists threadesk")
+        go = command.downgrade if await migrate.is_current(database) else command.upgrade
+        await connection.run_sync(lambda c: go(migrate._config(c), revision))
+
+
+FORMER = """
+insert into auth.users select ('00000000-0000-4000-8000-00000000000' || n)::uuid from generate_series(1, 2) n;
+insert into threadesk.channels (id, name, role, chosen_at) values ('C-TRIAGE', 'triage', 'triage', '2026-01-01');
+insert into threadesk.channels (id, name, role, mode, triage_channel, chosen_at)
+  values ('C-HELP', 'help', 'support', 'on_request', 'C-TRIAGE', '2026-01-02');
+insert into threadesk.triage_members values ('C-TRIAGE', 'T1', 'U1');
+insert into tickets (title, description, status, priority, tags, assigned_to, created_by, conversation_history)
+  select 'It burns', 'Badly', case when n % 2 = 0 then 'open' else 'closed' end, 'high', '{a,b}',
+    '{00000000-0000-4000-8000-000000000001}', '00000000-0000-4000-8000-000000000002',
+    jsonb_build_object('messages', jsonb_build_array(jsonb_build_object('id', gen_random_uuid(), 'content', 'Help',
+      'created_at', '2026-01-03T00:00:00+00:00', 'created_by', '00000000-0000-4000-8000-000000000002',
+      'attachments', '[]'::jsonb)))
+  from generate_series(1, 4) n;
+insert into tickets (title, description, status, priority) values ('No tags', 'Nobody', 'new', 'low');
+"""
+
+
+async def test_an_installation_of_the_former_version_is_brought_up_with_all_it_has_and_down_again(
+    empty_url: str, empty: asyncpg.Connection, fresh: Database
+) -> None:
+    await at_version(fresh, "0004")
+    await empty.execute(FORMER)
+    before = sorted(filter(None, (await dump(empty_url)).splitlines()))
+    await migrate.upgrade(fresh)
+    assert await empty.fetch(DISAGREEING) == []
+    assert await empty.fetchval("select count(*) from threadesk.assignments") == 4
+    assert await empty.fetch("select role, mode, tags from threadesk.channels order by id") == [
+        ("support", "on_request", []),
+        ("triage", "every_message", []),
+    ]
+    await at_version(fresh, "0004")
+    await empty.execute("delete from threadesk.named")
+    assert sorted(filter(None, (await dump(empty_url)).splitlines())) == before
