@@ -39,6 +39,7 @@ OVER: dict[str, LiteralString] = {
       delete from threadesk.picked where id in (
         select id from threadesk.picked where picked_at < cast(:now as timestamptz) - interval '1 day'
         order by picked_at limit :batch for update skip locked)
+      returning 1
     """,
 }
 
