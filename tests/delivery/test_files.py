@@ -315,6 +315,26 @@ async def test_a_copy_that_slack_does_not_let_go_is_tried_again(office: Office) 
     assert file.deleted
 
 
+async def test_a_copy_that_slack_keeps_for_days_is_still_tried_again(office: Office) -> None:
+    world = office.world
+    root = await opened(office)
+    message = await world.ada.post(world.help, "It crashed", thread_ts=root.ts, files=[SHOT])
+    await office.at_rest()
+    (file,) = shared(office, world.triage)[0].files
+    office.sandbox.disrupt("files.delete", "http_500", times=2)
+    await world.ada.delete(message)
+
+    async def failed(times: int) -> bool:
+        return bool(await office.sql.fetchval("select failures >= $1 from threadesk.copies", times))
+
+    await until(lambda: failed(1))
+    await office.sql.execute("update threadesk.copies set failures = 1100")
+    await until(lambda: failed(1101))
+    world.clock.advance(seconds=600)
+    await office.at_rest()
+    assert file.deleted
+
+
 async def test_an_edit_uploads_nothing_again_and_alerts_nobody(office: Office) -> None:
     world = office.world
     root = await opened(office)
