@@ -231,7 +231,12 @@ class Database:
             while raw.is_closed():
                 await connection.invalidate()
                 raw = cast("asyncpg.Connection[Row]", (await connection.get_raw_connection()).driver_connection)
-            yield raw
+            try:
+                yield raw
+            finally:
+                if raw.is_in_transaction():
+                    # Whoever had it was cancelled while they ended theirs. PostgreSQL ends it where nobody is left.
+                    raw.terminate()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -30,10 +30,14 @@ class Opening:
 
 
 async def add(tx: Transaction, channel: str, ts: str, asked_ts: str, person: Person) -> None:
+    # Looked for first: "on conflict" alone waits for whoever imports the one that is there, who may wait for us.
     await tx.run(
         """
         insert into threadesk.openings (channel, ts, asked_ts, team_id, slack_id, asked_at)
-        values (:channel, :ts, :asked_ts, :team, :slack, :now) on conflict do nothing
+        select :channel, :ts, :asked_ts, :team, :slack, :now
+        where not exists (select from threadesk.openings
+          where channel = :channel and ts = :ts and team_id = :team and slack_id = :slack)
+        on conflict do nothing
         """,
         channel=channel,
         ts=ts,

@@ -678,7 +678,7 @@ async def _all_asked(tx: Transaction, ticket_id: UUID, message_id: UUID, asked: 
 
 def _backoff(attempts: int) -> float:
     """Seconds until the next attempt: doubling, at most five minutes, never in step with others."""
-    return min(300.0, 2.0**attempts) * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load, keeps no secret
+    return min(300.0, 2.0 ** min(attempts, 9)) * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load, keeps no secret
 
 
 def _what(slot: str) -> str:

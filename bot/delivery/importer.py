@@ -11,7 +11,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -25,7 +25,7 @@ from bot.tickets import imports
 from bot.tickets.arrivals import Arrived, MessageArrived
 from bot.tickets.errors import Refused
 from bot.tickets.imports import Thread
-from storage import channels, notices, openings
+from storage import channels, notices, openings, tickets
 from storage.engine import DatabaseAway, Transaction
 from storage.openings import Opening
 from storage.tickets import Ticket
@@ -91,11 +91,15 @@ class Importer:
 
     async def _serve(self, opening: Opening) -> None:
         try:
-            await self._import(opening)
-        except (DatabaseAway, _Stopped):
-            raise
+            await self._try(opening)
         except Lost:
             log.warning("another desk imports this thread now", channel=opening.channel)
+
+    async def _try(self, opening: Opening) -> None:
+        try:
+            await self._import(opening)
+        except (DatabaseAway, _Stopped, Lost):
+            raise
         except Refused as refused:
             await self._give_up(opening, refused.sentence)
         except SlackRefused as refused:
@@ -117,6 +121,8 @@ class Importer:
             await self._put_off(opening, at_least=CLOSED_SECONDS)
         elif await self._has_moved(opening):
             await self._put_off(opening)
+        elif opening.ticket_id is not None:
+            await self._leave_it(opening, opening.ticket_id)
         elif error in GONE:
             await self._give_up(opening, "No ticket was opened: this message is gone.")
         else:
@@ -137,6 +143,21 @@ class Importer:
             await self._must_hold(tx, opening)
             await self._tell(tx, opening, answers.sentence(escape(sentence)))
             await openings.done(tx, opening)
+
+    async def _leave_it(self, opening: Opening, ticket_id: UUID) -> None:
+        """The ticket is there, and the rest of its thread is not to be had."""
+        async with self._services.transaction() as tx:
+            await self._must_hold(tx, opening)
+            ticket = await tickets.by_id(tx, ticket_id)
+            assert ticket is not None
+            assert ticket.channel is not None
+            assert ticket.root_ts is not None
+            await imports.finish(tx, self._services.desk, opening, ticket.channel, ticket.root_ts)
+            said = (
+                f"This is ticket #{ticket.number}, but Slack does not show the desk the rest of its thread any more:"
+                " what was written there before you asked may be missing."
+            )
+            await self._tell(tx, opening, answers.sentence(escape(said)))
 
     async def _say_stuck(self, opening: Opening, reference: str) -> None:
         """It is tried again and again all the same: what was asked for is not to be lost."""
@@ -159,7 +180,7 @@ class Importer:
                 await imports.bring_in(tx, services.desk, ticket.id, thread.messages[at : at + BATCH])
         async with services.transaction() as tx:
             await self._must_hold(tx, opening)
-            await imports.finish(tx, services.desk, opening, thread)
+            await imports.finish(tx, services.desk, opening, thread.channel, thread.root)
             said = answers.opened if new else lambda number, _, link: answers.opened_already(number, link)
             await self._tell(tx, opening, said(ticket.number, ticket.title, self._link(ticket)))
         self._homes.refresh(opening.slack_id)
@@ -188,16 +209,25 @@ class Importer:
             return await openings.renew(tx, opening, self._worker, seconds=seconds)
 
         reader = Reader(self._services, opening.channel, self._rest, renew)
-        found, _ = await reader.all_pages("conversations.replies", ts=opening.ts)
-        pointed = next((one for one in found if one["ts"] == opening.ts), None)
+        # Where the ticket was opened already, the message that was pointed at may be gone since.
+        ts = await self._root(opening) or opening.ts
+        found, _ = await reader.all_pages("conversations.replies", ts=ts)
+        pointed = next((one for one in found if one["ts"] == ts), None)
         if pointed is None:
             raise SlackRefused("message_not_found")
-        root = str(pointed.get("thread_ts") or opening.ts)
-        if root != opening.ts:
+        root = str(pointed.get("thread_ts") or ts)
+        if root != ts:
             found, _ = await reader.all_pages("conversations.replies", ts=root)
         shown = {str(one["ts"]): one for one in found}
         read = [self._reading({**shown[ts], "channel": opening.channel}) for ts in sorted(shown)]
         return Thread(opening.channel, root, [one for one in read if isinstance(one, MessageArrived)])
+
+    async def _root(self, opening: Opening) -> str | None:
+        if opening.ticket_id is None:
+            return None
+        async with self._services.transaction() as tx:
+            ticket = await tickets.by_id(tx, opening.ticket_id)
+        return ticket.root_ts if ticket else None
 
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

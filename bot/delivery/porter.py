@@ -182,7 +182,7 @@ class Porter:
         if give_up_as is not None and not task.removing and task.failures + 1 >= FAILURES:
             await self._give_up(task, give_up_as)
         else:
-            wait = min(300.0, 2.0**task.failures) * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load
+            wait = min(300.0, 2.0 ** min(task.failures, 9)) * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load
             await self._put_off(task, wait, failed=True)
 
     async def _give_up(self, task: Task, why: str) -> None:

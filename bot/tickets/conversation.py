@@ -241,6 +241,13 @@ async def _follow_up(
     """None when it is there already."""
     if await tickets.is_known(tx, message.channel, message.ts):
         return None
+    root = message.thread_ts or message.ts
+    there = await tickets.by_thread(tx, message.channel, root)
+    if there is not None and there[0] != first.id:
+        # Another message has opened it while this one waited for the first to be free.
+        latest = await tickets.by_id(tx, there[0], lock=True)
+        assert latest is not None
+        return await _customer_wrote(tx, desk, message, author, latest)
     place = await channels.find(tx, message.channel)
     ticket_id = uuid4()
     new = await _open(
@@ -249,11 +256,11 @@ async def _follow_up(
         message,
         author,
         place.triage_channel if place and place.role == "support" else first.triage_channel,
-        root=message.thread_ts or message.ts,
+        root=root,
         ticket_id=ticket_id,
         follows=first.id,
     )
-    await tickets.point_thread(tx, message.channel, message.thread_ts or message.ts, ticket_id, "customer")
+    await tickets.point_thread(tx, message.channel, root, ticket_id, "customer")
     return new
 
 

@@ -147,10 +147,10 @@ async def bring_in(tx: Transaction, desk: Desk, ticket_id: UUID, messages: Seque
         await conversation.obey_what_waited(tx, desk, message.channel, message.ts)
 
 
-async def finish(tx: Transaction, desk: Desk, opening: Opening, thread: Thread) -> None:
-    """Everything is imported: what was heard in the thread meanwhile, and before it was a ticket's, has its turn."""
-    await conversation.in_turn(tx, thread.channel, thread.root)
-    await _take_kept(tx, desk, thread.channel, thread.root)
+async def finish(tx: Transaction, desk: Desk, opening: Opening, channel: str, root: str) -> None:
+    """Nothing more is imported of the thread (channel, root): what was heard in it meanwhile has its turn."""
+    await conversation.in_turn(tx, channel, root)
+    await _take_kept(tx, desk, channel, root)
     await openings.done(tx, opening)
 
 

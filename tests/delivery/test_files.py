@@ -98,6 +98,36 @@ async def test_a_file_with_a_deliberate_reply_reaches_the_customer(
         assert shared(office, world.triage) == [], "agents have it in the thread already"
 
 
+async def test_another_program_that_changes_a_reply_just_sent_goes_through(
+    world: World, database_url: str, sql: asyncpg.Connection
+) -> None:
+    """The trigger locks the message and then what is to be shown; so does the courier."""
+    async with open_office(world, database_url, sql, reply_undo_seconds=60) as office:
+        await opened(office)
+        said = f"{office.sandbox.bot.mention} reply Install this"
+        await world.linus.post(world.triage, said, thread_ts=office.card().ts, files=[("patch", "text/plain", b"PK")])
+        await office.at_rest()
+        office.sandbox.disrupt("chat.postMessage", "slow", seconds=1)
+        world.clock.advance(seconds=61)
+
+        async def on_its_way() -> bool:
+            return office.sandbox.struck["slow"] == 1
+
+        async def courier_waits() -> Any:
+            return await sql.fetchval(
+                "select count(*) > 0 from pg_stat_activity"
+                " where wait_event_type = 'Lock' and datname = current_database()"
+            )
+
+        await until(on_its_way)
+        async with sql.transaction():
+            await sql.execute("select from threadesk.messages where author_role = 'agent' for no key update")
+            await until(courier_waits)
+            await sql.execute("select threadesk.mark(id, now()) from tickets")
+        await office.at_rest()
+        assert [one.files[0].content for one in shared(office, world.help)] == [b"PK"]
+
+
 @pytest.mark.parametrize("button", ["undo_reply", "make_note"])
 async def test_a_reply_that_is_taken_back_takes_its_file_along(
     world: World, database_url: str, sql: asyncpg.Connection, button: str
@@ -311,6 +341,26 @@ async def test_a_copy_that_slack_does_not_let_go_is_tried_again(office: Office) 
     (file,) = shared(office, world.triage)[0].files
     office.sandbox.disrupt("files.delete", "http_500")
     await world.ada.delete(message)
+    await office.at_rest()
+    assert file.deleted
+
+
+async def test_a_copy_that_slack_keeps_for_days_is_still_tried_again(office: Office) -> None:
+    world = office.world
+    root = await opened(office)
+    message = await world.ada.post(world.help, "It crashed", thread_ts=root.ts, files=[SHOT])
+    await office.at_rest()
+    (file,) = shared(office, world.triage)[0].files
+    office.sandbox.disrupt("files.delete", "http_500", times=2)
+    await world.ada.delete(message)
+
+    async def failed(times: int) -> bool:
+        return bool(await office.sql.fetchval("select failures >= $1 from threadesk.copies", times))
+
+    await until(lambda: failed(1))
+    await office.sql.execute("update threadesk.copies set failures = 1100")
+    await until(lambda: failed(1101))
+    world.clock.advance(seconds=600)
     await office.at_rest()
     assert file.deleted
 

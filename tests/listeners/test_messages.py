@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Any
 from uuid import uuid4
@@ -632,6 +633,34 @@ async def test_a_message_long_after_the_closing_opens_a_ticket_that_follows_the_
     await world.grace.post(world.help, "Looking into it", thread_ts=root.ts)
     await office.at_rest()
     assert await office.said(2) == ["It fails again", "Looking into it"]
+
+
+async def test_two_messages_at_once_long_after_the_closing_open_one_ticket(office: Office) -> None:
+    world = office.world
+    world.clock.ahead = dt.timedelta(days=-31)
+    root = await opened_by_ada(office)
+    await closed_by_grace(office, root)
+    world.clock.ahead = dt.timedelta(0)
+    async with held_back(office):
+        again = await world.ada.post(world.help, "It fails again", thread_ts=root.ts)
+        more = await world.ada.post(world.help, "With Firefox", thread_ts=root.ts)
+    both = [*await events_about(office, again), *await events_about(office, more)]
+    async with office.sql.transaction():
+        await office.sql.execute("select from tickets for update")
+        heard = [asyncio.create_task(deliver(office, one)) for one in both]
+        async with asyncio.timeout(5):
+            while (  # noqa: ASYNC110 - nobody says
+                await office.sql.fetchval(
+                    "select count(*) from pg_stat_activity"
+                    " where wait_event_type = 'Lock' and datname = current_database()"
+                )
+                < 2
+            ):
+                await asyncio.sleep(0.01)
+    await asyncio.gather(*heard)
+    await office.at_rest()
+    assert await ticket_count(office) == 2
+    assert await office.said(2) == ["It fails again", "With Firefox"]
 
 
 async def test_a_customer_who_insists_makes_a_ticket_again_of_what_was_called_none(office: Office) -> None:

@@ -45,6 +45,24 @@ async def unheard(office: Office, channel: Channel, *said: tuple[Person, str]) -
     return written
 
 
+async def breaks_off_at(office: Office, message: Message) -> None:
+    """Nothing that is imported gets beyond this message, until the trigger `fails` is dropped."""
+    await office.sql.execute(
+        "create function threadesk.fails() returns trigger language plpgsql as $$ begin raise 'no' ; end $$;"
+        " create trigger fails before insert on threadesk.messages for each row"
+        f" when (new.ts = '{message.ts}') execute function threadesk.fails()"
+    )
+
+
+async def becomes_true(office: Office, question: str) -> None:
+    async with asyncio.timeout(10):
+        while not await office.sql.fetchval(question):  # noqa: ASYNC110 - nobody says
+            await asyncio.sleep(0.02)
+
+
+HALF_IMPORTED = "select bool_or(ticket_id is not null) from threadesk.openings"
+
+
 # Open a ticket
 
 
@@ -307,20 +325,74 @@ async def test_an_import_that_breaks_off_goes_on_where_it_stopped(
     await on_request(office)
     words = [str(number) for number in range(10)]
     thread = await unheard(office, world.help, *((world.ada, one) for one in words))
-    await office.sql.execute(
-        "create function threadesk.fails() returns trigger language plpgsql as $$ begin raise 'no' ; end $$;"
-        " create trigger fails before insert on threadesk.messages for each row"
-        f" when (new.ts = '{thread[6].ts}') execute function threadesk.fails()"
-    )
+    await breaks_off_at(office, thread[6])
     assert (await world.grace.message_shortcut("open_ticket", thread[0])).ok
-    async with asyncio.timeout(10):
-        while not await office.sql.fetchval("select attempts > 1 from threadesk.openings"):  # noqa: ASYNC110 - nobody says
-            await asyncio.sleep(0.02)
+    await becomes_true(office, "select attempts > 1 from threadesk.openings")
     assert await office.said() == words[:4]
     await office.sql.execute("drop trigger fails on threadesk.messages")
     await office.at_rest()
     assert (await office.said(), office.thread(office.card())) == (words, words)
     assert len(private_answers(world.help, world.grace)) == 1
+
+
+async def test_an_import_whose_lease_was_lost_meanwhile_stops_nothing(office: Office) -> None:
+    """Another desk has taken over while Slack was slow to say that there is nothing to import."""
+    world = office.world
+    await on_request(office)
+    [root] = await unheard(office, world.help, (world.ada, "The export fails"))
+    office.sandbox.disrupt("conversations.replies", "slow", seconds=1)
+    assert (await world.grace.message_shortcut("open_ticket", root)).ok
+    async with held_back(office), asyncio.timeout(5):
+        while not office.sandbox.struck["slow"]:  # noqa: ASYNC110 - nobody says
+            await asyncio.sleep(0.01)
+        await world.ada.delete(root)
+    await office.sql.execute("update threadesk.openings set lease = gen_random_uuid(), leased_until = now() + '2 s'")
+    await office.at_rest()
+    assert not office.running.stop.is_set(), "the desk goes on"
+    assert private_answers(world.help, world.grace) == ["No ticket was opened: this message is gone."]
+
+
+async def test_what_slack_does_not_show_any_more_loses_nothing_that_was_heard(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import breaks off, and before it goes on the desk is thrown out of the channel."""
+    monkeypatch.setattr(importer, "BATCH", 1)
+    world = office.world
+    await on_request(office)
+    posted = await office.running.services.slack.chat_postMessage(
+        channel=world.help.id, text="Build failed", username="CI"
+    )
+    alarm = world.help.posts[str(posted["ts"])]
+    async with held_back(office):
+        await world.ada.post(world.help, "The export fails", thread_ts=alarm.ts)
+        second = await world.ada.post(world.help, "With Firefox", thread_ts=alarm.ts)
+    await breaks_off_at(office, second)
+    office.sandbox.disrupt("conversations.replies", "slow", seconds=1)
+    assert (await world.grace.message_shortcut("open_ticket", alarm)).ok
+    await world.ada.post(world.help, "Hello?", thread_ts=alarm.ts)
+    await becomes_true(office, HALF_IMPORTED)
+    world.help.members.remove(office.sandbox.bot.id)
+    await becomes_true(office, "select not exists (select from threadesk.openings)")
+    said = await office.sql.fetchval("select message ->> 'text' from threadesk.notices where key like 'opening:%'")
+    assert said.startswith("This is ticket #1, but Slack does not show the desk the rest of its thread")
+    assert await office.said() == ["The export fails", "Hello?"]
+
+
+async def test_an_import_goes_on_when_the_message_that_was_pointed_at_is_gone(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "BATCH", 1)
+    world = office.world
+    await on_request(office)
+    words = ["The export fails", "With Firefox", "And with Safari"]
+    thread = await unheard(office, world.help, *((world.ada, one) for one in words))
+    await breaks_off_at(office, thread[1])
+    assert (await world.grace.message_shortcut("open_ticket", thread[1])).ok
+    await becomes_true(office, HALF_IMPORTED)
+    await world.ada.delete(thread[1])
+    await office.sql.execute("drop trigger fails on threadesk.messages")
+    await office.at_rest()
+    assert [one for one in await office.said() if one] == ["The export fails", "And with Safari"]
 
 
 async def test_nobody_is_alerted_of_what_is_imported(office: Office) -> None:

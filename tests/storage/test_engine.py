@@ -75,3 +75,23 @@ async def test_whoever_comes_first_gets_a_connection_first(database_url: str) ->
             await asyncio.sleep(0)
     assert order == list(crowd)
     await database.close()
+
+
+async def test_a_connection_is_given_back_without_a_transaction(database_url: str) -> None:
+    """Who is cancelled again while what they began is rolled back leaves nothing behind that holds locks."""
+    database = Database(database_url, connections=1)
+
+    async def wait() -> None:
+        async with database.transaction(NOW) as tx:
+            await tx.run("select pg_sleep(10)")
+
+    for _ in range(3):
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        async with database.transaction(NOW) as tx:
+            assert (await tx.run("select 1")).scalar_one() == 1
+    await database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from uuid import uuid4
 
@@ -55,3 +56,15 @@ async def test_who_asked_first_is_served_first(database: Database) -> None:
         first = await openings.claim(tx, DESK, seconds=30)
         assert first is not None
         assert first.ts == "2.0"
+
+
+async def test_who_asks_again_while_it_is_imported_waits_for_nobody(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    """An import has the thread's turn still to wait for, which the one who asks may have: neither waits for both."""
+    await asked(database, "1.0")
+    async with database.transaction(NOW) as tx, database.transaction(NOW) as other:
+        assert await openings.claim(tx, DESK, seconds=30)
+        async with asyncio.timeout(5):
+            await openings.add(other, "C1", "1.0", "9.0", await people.meet(other, "T1", "U1"))
+    assert await sql.fetchval("select count(*) from threadesk.openings") == 1
