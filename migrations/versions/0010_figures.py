@@ -38,6 +38,20 @@ alter table threadesk.ledger
   add status text generated always as
     (case what when 'opened' then after ->> 'status' when 'status' then after #>> '{}' end) stored,
   add was text generated always as (case what when 'status' then before #>> '{}' end) stored;
+-- In a trigger that comes before the change, what is generated is not there yet.
+create or replace function threadesk.ledger_is_append_only() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if tg_op = 'DELETE' then
+    if not exists (select from public.tickets where id = old.ticket_id) then
+      return old;
+    end if;
+  elsif to_jsonb(new) - '{actor,status,was}'::text[] = to_jsonb(old) - '{actor,status,was}'::text[]
+    and not exists (select from auth.users where id = old.actor) then
+    return new;
+  end if;
+  raise insufficient_privilege using message = 'the ledger is append-only';
+end $$;
 comment on column threadesk.ledger.status is 'what the status became; null: the line is about something else';
 comment on column threadesk.ledger.was is 'what the status was; null where the ticket was opened';
 create index ledger_moves_idx on threadesk.ledger (at) include (ticket_id, status, was, role, actor)
@@ -159,6 +173,19 @@ def downgrade() -> None:
       threadesk.ledger_ratings_idx, threadesk.ledger_priorities_idx, threadesk.ledger_stays_idx,
       threadesk.ledger_moves_idx;
     alter table threadesk.ledger drop was, drop status;
+    create or replace function threadesk.ledger_is_append_only() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    begin
+      if tg_op = 'DELETE' then
+        if not exists (select from public.tickets where id = old.ticket_id) then
+          return old;
+        end if;
+      elsif to_jsonb(new) - 'actor' = to_jsonb(old) - 'actor'
+        and not exists (select from auth.users where id = old.actor) then
+        return new;
+      end if;
+      raise insufficient_privilege using message = 'the ledger is append-only';
+    end $$;
     drop trigger goes_on on threadesk.ledger;
     drop function threadesk.ledger_goes_on();
     alter table threadesk.channels drop working_hours;
