@@ -605,10 +605,19 @@ async def holding(tx: Transaction, channel: str, ts: str) -> UUID | None:
 
 
 async def copies(tx: Transaction, channel: str, ts: str) -> list[Recorded]:
-    """The notes that quote Slack's message (channel, ts): their `source.copy_of` is `copied_from` of it."""
-    found = await tx.run(
-        f"{RECORDED} and m.source ? 'copy_of' and m.source ->> 'copy_of' = :of", of=copied_from(channel, ts)
+    """The notes that quote Slack's message (channel, ts): their `source.copy_of` is `copied_from` of it.
+
+    Their tickets stay locked until the transaction ends.
+    """
+    of = copied_from(channel, ts)
+    locked = await tx.run(
+        "select 1 from public.tickets t where t.id in (select ticket_id from threadesk.messages m where"
+        " m.source ? 'copy_of' and m.source ->> 'copy_of' = :of) order by t.id for no key update of t",
+        of=of,
     )
+    if not locked:
+        return []
+    found = await tx.run(f"{RECORDED} and m.source ? 'copy_of' and m.source ->> 'copy_of' = :of", of=of)
     return [_recorded(row) for row in found]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from storage import arrival, people, tickets
 from storage.engine import Database, DatabaseAway
-from tests.storage.test_tickets import NOW, met, opened
+from tests.storage.test_tickets import NOW, blocked, met, opened
 
 ADA = ("T-GLOBEX", "U-ADA")
 
@@ -48,7 +48,7 @@ async def test_a_message_in_a_tickets_thread_waits_for_its_turn_and_another_thre
         await tickets.serialise(tx, "C-HELP", "2.000001")
         waiting = asyncio.create_task(meet("1.000001"))
         await meet("7.000001")
-        await _blocked(database, 1)
+        await blocked(database, 1)
         assert not waiting.done()
     await waiting
 
@@ -66,21 +66,8 @@ async def test_the_ticket_is_locked_before_its_author_who_may_be_filed_anew_mean
     async with database.transaction(NOW) as tx:
         await tickets.by_id(tx, ticket_id, lock=True)
         waiting = asyncio.create_task(hold())
-        await _blocked(database, 1)
+        await blocked(database, 1)
         # Had the author been locked first, this would wait for ever.
         await sql.execute("update threadesk.people set team_id = 'T-OTHER' where slack_id = 'U-ADA'")
     with pytest.raises(DatabaseAway):
         await waiting
-
-
-async def _blocked(database: Database, how_many: int) -> None:
-    async with asyncio.timeout(5):
-        while True:
-            async with database.transaction(NOW) as tx:
-                found = await tx.run(
-                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-                    " and datname = current_database()"
-                )
-            if found.scalar_one() == how_many:
-                return
-            await asyncio.sleep(0.01)

@@ -53,6 +53,20 @@ def said(content: str, author: Person, *, seconds: float = 0, **more: Any) -> di
     return fresh | {"attachments": []} | more
 
 
+async def blocked(database: Database, how_many: int) -> None:
+    """Returns when so many wait for a lock."""
+    async with asyncio.timeout(5):
+        while True:
+            async with database.transaction(NOW) as tx:
+                found = await tx.run(
+                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+                    " and datname = current_database()"
+                )
+            if found.scalar_one() == how_many:
+                return
+            await asyncio.sleep(0.01)
+
+
 async def contents(sql: asyncpg.Connection, column: str = "conversation_history", key: str = "messages") -> list[str]:
     history = await sql.fetchval(f"select {column} from tickets")
     return [word["content"] for word in history[key]]
@@ -342,3 +356,30 @@ async def test_a_rating_reaches_the_history_when_there_is_a_customer(
     )
     await rate(database, ticket_id, 5)
     assert await agreement(sql) == ({str(ticket_id): 5}, {str(ticket_id): 5})
+
+
+async def test_a_quotation_is_taken_back_while_its_ticket_changes(database: Database) -> None:
+    """Tickets are locked before what the desk keeps of their messages, here as well: neither waits for the other."""
+    async with database.transaction(NOW) as tx:
+        ticket_id, ada = await opened(tx), await met(tx)
+        note = said("Ada wrote: it burns", ada)
+        origin = Origin(None, None, None, {"text": "Ada wrote: it burns", "copy_of": tickets.copied_from("C", "5.0")})
+        await tickets.append_note(tx, ticket_id, note, origin)
+
+    async def take_back() -> None:
+        async with database.transaction(NOW) as tx:
+            (one,) = await tickets.copies(tx, "C", "5.0")
+            await tickets.rewrite(tx, one, one.word | {"content": "", "deleted_at": one.word["created_at"]}, None)
+
+    async with database.transaction(NOW) as tx:
+        await tickets.by_id(tx, ticket_id, lock=True)
+        taking_back = asyncio.create_task(take_back())
+        await blocked(database, 1)
+        fresh = await tickets.by_message_id(tx, UUID(note["id"]))
+        assert fresh is not None
+        await tickets.rewrite(tx, fresh, fresh.word | {"content": "Ada wrote: it BURNS"}, fresh.source)
+    await taking_back
+    async with database.transaction(NOW) as tx:
+        last = await tickets.by_message_id(tx, UUID(note["id"]))
+    assert last is not None
+    assert last.word["content"] == ""
