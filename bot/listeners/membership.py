@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.delivery import directory, following, invitation, triage
 from bot.services import Services
-from storage import showing
+from storage import channels, showing
 
 #: https://docs.slack.dev/reference/events/message/channel_convert_to_public and its counterpart
 CONVERTED = ("channel_convert_to_public", "channel_convert_to_private")
@@ -61,7 +61,11 @@ def register(app: AsyncApp, services: Services) -> None:
 async def _invited(services: Services, event: Mapping[str, Any]) -> None:
     async with services.transaction() as tx:
         await showing.wake(tx, event["channel"])
+        known = await channels.find(tx, event["channel"])
     await following.follow(services, event["channel"])
+    if known is not None and known.role == "support":
+        # Slack may never have told that the desk was removed: what was said since is read back all the same.
+        services.gap.set()
     await invitation.received(services, event["channel"], event.get("inviter"), str(event["event_ts"]))
 
 

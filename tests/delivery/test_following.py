@@ -347,3 +347,16 @@ async def test_what_an_agent_lists_by_follows_a_triage_channel_to_its_new_id(off
     office.sandbox.share(world.triage, world.ada.team, new_id=True)
     await office.at_rest()
     assert await office.sql.fetchval("select triage_channel from threadesk.homes") == world.triage.id
+
+
+async def test_where_nobody_told_that_the_desk_was_removed_it_reads_back_what_was_said_all_the_same(
+    office: Office,
+) -> None:
+    world = office.world
+    await opened(office)
+    async with held_back(office):
+        await office.sandbox.kick(world.help, office.sandbox.bot)
+    await world.bob.post(world.help, "Hello?")
+    await office.sandbox.invite(world.help, office.sandbox.bot, by=world.grace)
+    await until(lambda: office.sql.fetchval("select count(*) = 2 from tickets"))
+    await office.at_rest()
