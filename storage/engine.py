@@ -234,7 +234,7 @@ class Database:
             try:
                 yield raw
             finally:
-                if raw.is_in_transaction():
+                if not raw.is_closed() and raw.is_in_transaction():
                     # Whoever had it was cancelled while they ended theirs. PostgreSQL ends it where nobody is left.
                     raw.terminate()
 
