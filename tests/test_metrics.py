@@ -112,7 +112,7 @@ async def test_calls_to_slack_are_counted_by_method_and_what_slack_answered(offi
 
 async def test_a_call_that_slack_refuses_is_counted_as_refused(office: Office) -> None:
     world = office.world
-    office.sandbox.archive(world.triage)
+    world.triage.archived = True  # and nobody tells the desk
     await world.ada.post(world.help, "The export fails")
     refused = {"method": "chat.postMessage", "result": "refused"}
     async with asyncio.timeout(20):
