@@ -76,7 +76,9 @@ def unmet(seen: Iterable[str]) -> list[str]:
 def is_whole(config: pytest.Config) -> bool:
     """Whether all tests are run."""
     options = config.option
-    narrowed = options.keyword or options.markexpr or options.lf or options.deselect or options.collectonly
+    narrowed = (
+        options.keyword or options.markexpr or config.getoption("lf", False) or options.deselect or options.collectonly
+    )
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not narrowed
 
 

@@ -190,11 +190,13 @@ class Desk:
             ),
         }
 
-    async def place(self, beside: Beside) -> Channel:
-        """A channel for setting up: one of which the desk knows nothing, or one whose tickets go to #triage."""
+    async def place(self, beside: Beside, who: Person) -> Channel:
+        """A channel for `who` to set up: one of which the desk knows nothing, or one whose tickets go to #triage."""
         self.count += 1
         name = f"place-{self.count}"
-        made = await self.sandbox.add_channel(name, private=True, members=[self.linus, self.sandbox.bot])
+        # Whoever is not in a private channel is not to come to know of it.
+        there = [who] if who.team is self.sandbox.team and not who.deleted else []
+        made = await self.sandbox.add_channel(name, private=True, members=[self.linus, *there, self.sandbox.bot])
         if beside is Beside.SET_UP:
             async with self.services.transaction() as tx:
                 await channels.choose_support(tx, made.id, name, self.triage.id)
@@ -372,7 +374,7 @@ async def home_channel(desk: Desk, who: Person, about: About) -> str:
 
 def set_up_by(action: Action, beside: Beside) -> Do:
     async def do(desk: Desk, who: Person, about: About) -> str:
-        value = (await desk.place(beside)).id
+        value = (await desk.place(beside, who)).id
         return await interacts(desk, who, **in_a_message(desk, who, about), actions=[pressed(action, value, about)])
 
     return do
@@ -382,7 +384,7 @@ def set_up_form(beside: Beside, role: str) -> Do:
     """The form of another channel, in which this one has been written."""
 
     async def do(desk: Desk, who: Person, about: About) -> str:
-        metadata = json.dumps({"channel": (await desk.place(beside)).id})
+        metadata = json.dumps({"channel": (await desk.place(beside, who)).id})
         shown = FORMS[Callback.NOTE](about.number) | {"callback_id": "set_up", "private_metadata": metadata}
         return await sends(desk, who, shown, {"role": {"role": {"selected_option": {"value": role}}}})
 
