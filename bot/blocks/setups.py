@@ -57,7 +57,7 @@ def done(channel: Channel) -> Message:
             opens = "every message of a customer" if channel.mode == "every_message" else asked
             return sentence(f"{here} is a support channel: {opens} opens a ticket there.")
         case "triage":
-            return sentence(f"{here} is a triage channel: in a moment the desk knows who is in it, and says so there.")
+            return sentence(f"{here} is a triage channel: tickets are shown there, and whoever is in it is an agent.")
         case "none":
             return sentence(f"The desk leaves {here} alone. Tickets that are there go on.")
 
