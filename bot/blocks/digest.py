@@ -12,7 +12,7 @@ import slackblocks as slack
 
 from bot.blocks.ids import Action
 from bot.blocks.parts import facts, some
-from bot.blocks.surface import TEXT, Message, clip, date, escape, link, message, one_line, verbatim
+from bot.blocks.surface import SECTION, TEXT, Message, clip, date, escape, link, message, one_line, verbatim
 from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team
 from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
 
@@ -136,7 +136,7 @@ class _Part:
 
 
 def _part(block_id: str, words: str) -> _Part:
-    return _Part(words, [slack.SectionBlock(verbatim(words), block_id=block_id)] if words else [])
+    return _Part(words, [slack.SectionBlock(verbatim(clip(words, SECTION)), block_id=block_id)] if words else [])
 
 
 def _heading(what: str, period: Period, of: About) -> _Part:
