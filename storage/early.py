@@ -34,7 +34,7 @@ async def forget_words(tx: Transaction, channel: str, ts: str) -> None:
     """Where a message's deletion is known, nothing that is kept of it has words any more."""
     await tx.run(
         """
-        update threadesk.early set event = event || '{"text": "", "files": []}'
+        update threadesk.early set event = (event - 'previous') || '{"text": "", "files": []}'
         where channel = :channel and ts = :ts and event ->> 'kind' <> 'deleted' and exists (
           select from threadesk.early d where d.channel = :channel and d.ts = :ts and d.event ->> 'kind' = 'deleted')
         """,

@@ -13,7 +13,7 @@ import pytest
 from bot.__main__ import app
 from bot.sandbox import Message
 from tests.conftest import Office, World, open_office
-from tests.delivery.test_courier import a_minute_passes, by_desk, command, opened, until
+from tests.delivery.test_courier import an_hour_passes, by_desk, command, opened, until
 from tests.test_app import finished
 
 Run = Callable[..., Coroutine[Any, Any, tuple[int | None, str, str]]]
@@ -96,7 +96,7 @@ async def test_what_is_dropped_is_never_sent_and_the_ticket_goes_on(office: Offi
     assert await office.said() == ["SECRET words", "SECRET answer"]
 
     office.world.help.archived = False
-    await a_minute_passes(office)
+    await an_hour_passes(office)
     await office.at_rest()
     assert len(office.thread(root)) == 1
     assert "New" in office.thread(root)[0]
@@ -175,6 +175,6 @@ async def test_a_notice_that_waits_is_counted_and_dropped(
         assert f"{digests.id}: 1 notice, since " in (await run("list"))[1]
         assert (await run("drop", digests.id, "--yes"))[1] == "Given up: 1 notice.\n"
         digests.archived = False
-        await a_minute_passes(office)
+        await an_hour_passes(office)
         await office.at_rest()
         assert by_desk(office, digests) == []

@@ -12,7 +12,8 @@ import contextlib
 import datetime as dt
 import random
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict, assert_never
 from uuid import UUID
 
@@ -60,6 +61,16 @@ class NotYet(Exception):  # noqa: N818 - nothing went wrong
         super().__init__(error or f"not settled for {seconds} s")
         self.seconds = seconds
         self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands in Slack, and what it shows there: the fingerprint, and the version of its words."""
+
+    channel: str
+    ts: str
+    shows: str
+    version: int
 
 
 class _Rest(TypedDict):
@@ -242,7 +253,7 @@ class Courier:
                 await offers.offer_email(tx, mark.ticket_id)
             await showing.shown(tx, mark)
             return None
-        if step.message_id and not await _all_asked(tx, mark.ticket_id, step.message_id, asked):
+        if step.message_id and not await _all_asked(tx, mark.ticket_id, step, asked):
             # Somebody has written while others were asked for: a name cannot be changed once it is posted.
             return None
         if step.act != "post" and (wait := await self._until_update(tx, mark)) > 0:
@@ -275,8 +286,8 @@ class Courier:
         else:
             await self._record(lease, mark, step, posted_id, place)
 
-    async def _post(self, step: Step, posted_id: UUID, earlier: Attempts | None) -> tuple[str, str]:
-        """Sends the message, unless an earlier attempt did; returns (channel, ts). NotYet where that is not known."""
+    async def _post(self, step: Step, posted_id: UUID, earlier: Attempts | None) -> Place:
+        """Sends the message, unless an earlier attempt did. NotYet where that is not known."""
         found = await self._earlier(step, posted_id, earlier.since) if earlier else None
         if earlier and not found:
             _is_to_be_waited_for(step, earlier)
@@ -289,7 +300,8 @@ class Courier:
             # The thread's root is gone, and the message stands in the open channel, where it must not stay.
             await self._take_away(channel, ts, step.shares)
             raise SlackRefused("thread_not_found")
-        return channel, ts
+        shows, version = _shown_by(message) if found and not step.shares else (step.shows, step.version)
+        return Place(channel, ts, shows, version)
 
     async def _take_away(self, channel: str, ts: str, shares: Sequence[tuple[str, str]]) -> None:
         slack = self._services.slack
@@ -328,7 +340,10 @@ class Courier:
         return found
 
     async def _send(self, step: Step, posted_id: UUID) -> tuple[str, dict[str, Any]]:
-        payload = {"id": str(posted_id)} | ({"message": str(step.message_id)} if step.message_id else {})
+        # What it shows is told with it: whoever finds it may want it to show something else by then.
+        payload = {"id": str(posted_id), "shows": step.shows, "version": step.version}
+        if step.message_id:
+            payload["message"] = str(step.message_id)
         answer = await call(
             self._services.slack,
             "chat.postMessage",
@@ -374,7 +389,7 @@ class Courier:
                     raise
         return None
 
-    async def _change(self, step: Step) -> tuple[str, str]:
+    async def _change(self, step: Step) -> Place:
         assert step.posted is not None
         assert step.posted.ts is not None
         slack, ts = self._services.slack, step.posted.ts
@@ -383,22 +398,22 @@ class Courier:
         else:
             message = step.message
             await call(slack, "chat.update", channel=step.channel, ts=ts, text=message.text, blocks=message.blocks)
-        return step.channel, ts
+        return Place(step.channel, ts, step.shows, step.version)
 
-    async def _record(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, place: tuple[str, str]) -> None:
-        (channel, ts), desk = place, self._services.desk
+    async def _record(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, place: Place) -> None:
+        desk = self._services.desk
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            await showing.record(tx, posted_id, channel, ts, step.shows, step.version)
+            await showing.record(tx, posted_id, place.channel, place.ts, place.shows, place.version)
             match step.act, step.slot:
                 case "delete", _:
                     await showing.gone(tx, posted_id)
                 case "post", "card":
-                    await conversation.begin_thread(tx, desk, mark.ticket_id, "triage", channel, ts)
+                    await conversation.begin_thread(tx, desk, mark.ticket_id, "triage", place.channel, place.ts)
                 case "post", "root":
-                    await conversation.begin_thread(tx, desk, mark.ticket_id, "customer", channel, ts)
-                    await tickets.root_posted(tx, mark.ticket_id, channel, ts)
+                    await conversation.begin_thread(tx, desk, mark.ticket_id, "customer", place.channel, place.ts)
+                    await tickets.root_posted(tx, mark.ticket_id, place.channel, place.ts)
                     await showing.mark(tx, mark.ticket_id)
                 case "post", slot if mark.side == "customer" and slot.startswith("message:"):
                     # Triage shows what has become of a reply.
@@ -598,12 +613,12 @@ class Courier:
         message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
         step = Step("post", notice.key, channel or "", notice.thread_ts, message)
         try:
-            return (await self._post(step, notice.id, earlier))[1]
+            return (await self._post(step, notice.id, earlier)).ts
         except SlackRefused as refused:
             if refused.error != "invalid_blocks":
                 raise
         plain = Step("post", notice.key, step.channel, notice.thread_ts, without_data(message))
-        return (await self._post(plain, notice.id, None))[1]
+        return (await self._post(plain, notice.id, None)).ts
 
     async def _must_be_fit_for_digests(self, channel_id: str) -> None:
         """SlackRefused, and said in triage, where customers have come to read since the channel was chosen."""
@@ -651,6 +666,12 @@ def _is_to_be_waited_for(step: Step, earlier: Attempts) -> None:
         raise NotYet(earlier.unsettled)
 
 
+def _shown_by(message: Mapping[str, Any]) -> tuple[str, int]:
+    """What a message of the desk's, found in Slack, was sent to show. One that does not say is brought up to date."""
+    told = message.get("metadata", {}).get("event_payload", {})
+    return str(told.get("shows", "")), int(told.get("version", 0))
+
+
 def _is_it(message: dict[str, Any], posted_id: UUID, shares: Sequence[tuple[str, str]]) -> bool:
     """Whether a message in Slack is this one of the desk's. One that consists of files carries no metadata."""
     shown = {str(file.get("id")) for file in message.get("files", [])}
@@ -668,12 +689,15 @@ async def _within(seconds: float) -> AsyncIterator[None]:
         raise Unclear("no answer in time") from error
 
 
-async def _all_asked(tx: Transaction, ticket_id: UUID, message_id: UUID, asked: Sequence[Person]) -> bool:
-    """Whether Slack was asked who everybody is, and of whom and which files this message speaks."""
-    if any(one.message_id == message_id for one in await tickets.unread_names(tx, ticket_id)):
+async def _all_asked(tx: Transaction, ticket_id: UUID, step: Step, asked: Sequence[Person]) -> bool:
+    """Whether Slack was asked who has written the message, and of whom and which files it speaks.
+
+    What the step knows of its author is asked, not the tables: they may have learnt more since.
+    """
+    author, known = step.author, {(one.team_id, one.slack_id) for one in asked}
+    if author is not None and not author.known and (author.team_id, author.slack_id) not in known:
         return False
-    known = {(one.team_id, one.slack_id) for one in asked}
-    return all((one.team_id, one.slack_id) in known for one in await people.unknown_on(tx, ticket_id))
+    return not any(one.message_id == step.message_id for one in await tickets.unread_names(tx, ticket_id))
 
 
 def _backoff(attempts: int) -> float:

@@ -41,8 +41,9 @@ class Step:
     """One call that brings a side nearer to what it should show.
 
     `post`: into `channel`, in the thread `thread_ts` or as a root; `update`, `delete`: the message `posted`.
-    `version`: of the conversation's message that it shows, 0 for others. `to_copy`: its files, each (id, name), which
-    are uploaded again once it is posted. `shares`: uploaded files, each (id, name), that a post consists of.
+    `version`: of the conversation's message that it shows, 0 for others; `author`: who wrote that, as far as was known.
+    `to_copy`: its files, each (id, name), which are uploaded again once it is posted. `shares`: uploaded files, each
+    (id, name), that a post consists of.
     """
 
     act: Literal["post", "update", "delete"]
@@ -53,6 +54,7 @@ class Step:
     posted: Posted | None = None
     version: int = 0
     message_id: UUID | None = None
+    author: Person | None = None
     to_copy: Sequence[tuple[str, str]] = ()
     shares: Sequence[tuple[str, str]] = ()
 
@@ -254,7 +256,8 @@ async def _rated(view: _View) -> list[tuple[str, Message]]:
 
 async def _mirrored(view: _View, one: Unshown) -> Step:
     """The message of the other side as this side shows it: posted, brought up to date or taken away."""
-    message = await _mirror(view, one, await _author(view.tx, one.created_by))
+    author = await _author(view.tx, one.created_by)
+    message = await _mirror(view, one, author)
     slot = f"message:{one.message_id}"
     if one.posted is None or one.posted.ts is None:
         to_copy = files.to_be_copied(one.source, one.word["attachments"]) if one.kind == "message" else []
@@ -266,6 +269,7 @@ async def _mirrored(view: _View, one: Unshown) -> Step:
             message,
             version=one.version,
             message_id=one.message_id,
+            author=author,
             to_copy=to_copy,
         )
     act: Literal["update", "delete"] = "delete" if "deleted_at" in one.word else "update"

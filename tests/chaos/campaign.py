@@ -21,6 +21,7 @@ from aiohttp.typedefs import Handler
 from bot.sandbox import Sandbox, Weather
 from bot.sandbox.delivery import RETRY_AFTER
 from tests.chaos.check import Findings, check
+from tests.chaos.evidence import keep
 from tests.chaos.people import Town
 from tests.chaos.processes import Postgres, Replica
 
@@ -242,6 +243,8 @@ class Campaign:
         for kind, sentences in found.kinds.items():
             getattr(report.findings, kind).extend(sentences)
         report.findings.unread = found.unread
+        if found.all:
+            await keep(sandbox, sql, Path("chaos-evidence.json"))
         await sql.close()
         return report
 

@@ -220,8 +220,7 @@ async def test_posts_in_a_channel_keep_their_pace(world: World, database_url: st
             at = [one.at for one in posts if one.args["channel"] == channel.id]
             assert len(at) == expected
             assert min(later - earlier for earlier, later in pairwise(at)) >= pace
-        first, second = {one.args["channel"]: one.at for one in reversed(posts)}.values()
-        assert abs(first - second) < pace, "the channels do not wait for each other"
+        assert len({one.args["channel"] for one in posts[:3]}) == 2, "the channels do not wait for each other"
         assert await sql.fetchval("select count(*) from threadesk.posted where ts is not null") == 12
 
 
@@ -264,6 +263,25 @@ async def test_a_post_without_a_clear_answer_stands_in_slack_once(office: Office
     assert posted_once(office)
     unknown = "select count(*) from threadesk.posted where ts is null"
     assert await office.sql.fetchval(unknown) == 0
+
+
+@pytest.mark.parametrize("then", ["edited", "deleted"])
+async def test_what_was_sent_before_a_change_is_brought_up_to_date_when_it_is_found(office: Office, then: str) -> None:
+    """The words changed between an attempt whose answer was lost and the look whether it is there."""
+    root = await opened(office)
+    office.sandbox.disrupt("chat.postMessage", "cut_after")
+    office.sandbox.disrupt("conversations.replies", "ratelimited", seconds=1)
+    one = await office.world.ada.post(office.world.help, "With 10 rows", thread_ts=root.ts)
+
+    async def sent() -> bool:
+        return office.thread(office.card())[1:] == ["With 10 rows"]
+
+    await until(sent)
+    await (office.world.ada.edit(one, "With 9 rows") if then == "edited" else office.world.ada.delete(one))
+    await office.at_rest()
+    told = [text for text in office.thread(office.card()) if "rows" in text]
+    assert [text.startswith("With 9 rows") for text in told] == ([True] if then == "edited" else [])
+    assert posted_once(office)
 
 
 @pytest.mark.parametrize("how", ["ratelimited", "http_500", "cut_before"])
@@ -451,7 +469,7 @@ async def test_a_closed_channel_holds_nobody_else_up_and_is_taken_up_again(offic
     await until(lambda: reply_is_said_to("waits: Slack does not let me write"))
     if how == "archived":
         world.help.archived = False
-        await a_minute_passes(office)
+        await an_hour_passes(office)
     else:
         await sandbox.invite(world.help, sandbox.bot, by=world.grace)
     await office.at_rest()
@@ -473,7 +491,7 @@ async def test_an_update_in_an_archived_channel_waits_until_it_is_open_again(off
     await until(lambda: told(office, "cannot write in"))
     assert "nobody is on it" in office.thread(root)[0]
     office.world.help.archived = False
-    await a_minute_passes(office)
+    await an_hour_passes(office)
     await office.at_rest()
     assert (await office.ticket())["status"] == "open"
     assert "Linus Pauling is on it" in office.thread(root)[0]
@@ -484,9 +502,13 @@ async def told(office: Office, words: str) -> list[str]:
     return [one.text for one in office.sandbox.messages(office.world.triage) if words in one.text]
 
 
-async def a_minute_passes(office: Office) -> None:
+async def an_hour_passes(office: Office) -> None:
     """For the pauses of lanes, which are physical time."""
-    await office.sql.execute("update threadesk.lanes set free_at = free_at - interval '1 minute'")
+    # In the order in which couriers take lanes, so that neither waits for the other.
+    await office.sql.execute(
+        "with held as (select lane from threadesk.lanes order by lane = 'slack', lane for update)"
+        " update threadesk.lanes l set free_at = free_at - interval '1 hour' from held where l.lane = held.lane"
+    )
     await office.sql.execute("notify threadesk")
 
 
@@ -589,7 +611,7 @@ async def test_a_scope_that_is_missing_for_a_while_loses_nothing(office: Office)
     await until(paused)
     assert await office.sql.fetchval("select array_agg(distinct closed_why) from threadesk.lanes") == ["missing_scope"]
     slack.manifest = granted
-    await a_minute_passes(office)
+    await an_hour_passes(office)
     await office.at_rest()
     assert (len(office.thread(root)), len(office.thread(office.card()))) == (1, 1)
 
@@ -624,11 +646,6 @@ async def test_a_dead_channel_is_told_once_however_many_tickets_wait_and_tried_e
     await office.at_rest()
     assert len(await told(office, "shown now (3)")) == 1
     assert await office.sql.fetchval("select max(refusals) from threadesk.lanes") == 0
-
-
-async def an_hour_passes(office: Office) -> None:
-    await office.sql.execute("update threadesk.lanes set free_at = free_at - interval '1 hour'")
-    await office.sql.execute("notify threadesk")
 
 
 async def test_a_dead_triage_channel_is_told_in_another_one(office: Office) -> None:

@@ -385,6 +385,23 @@ async def test_a_deletion_that_arrives_before_its_message_is_obeyed(office: Offi
     assert "hunter2" not in await everything_kept(office) + seen_by(office, world.grace)
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_an_edit_and_a_deletion_of_what_nobody_told_of_leave_no_words(
+    office: Office, order: tuple[int, int]
+) -> None:
+    world = office.world
+    root = await opened_by_ada(office)
+    async with held_back(office):
+        secret = await world.ada.post(world.help, "My password is hunter2", thread_ts=root.ts)
+        await world.ada.edit(secret, "My password is hunter3")
+        await world.ada.delete(secret)
+        _, *changes = await events_about(office, secret, 3)
+    await deliver(office, *(changes[at] for at in order))
+    await office.at_rest()
+    assert await office.said() == ["The export fails"]
+    assert "hunter" not in await everything_kept(office) + seen_by(office, world.grace)
+
+
 async def test_messages_that_arrive_in_disorder_stand_in_the_order_in_which_they_were_written(office: Office) -> None:
     world = office.world
     root = await opened_by_ada(office, "0")
