@@ -1,4 +1,4 @@
-"""`make chaos`: the fault campaign in full. A table, chaos.json, and status 1 where a promise is broken."""
+"""`make chaos`: the fault campaign in full. A table and chaos.json; where a promise is broken, chaos-evidence.json and status 1."""
 
 from __future__ import annotations
 
