@@ -24,9 +24,9 @@ from bot.services import Services
 def register(app: AsyncApp, services: Services) -> None:
     app.error(errors.answer(services))
     gaps.register(app, services)
+    messages.register(app, services)  # first: Bolt asks one listener after the other, and nearly all are messages
     mentions.register(app, services)
-    membership.register(app, services)  # before `messages`: a channel that is made public says so in a message
-    messages.register(app, services)
+    membership.register(app, services)
     commands.register(app, services)
     setups.register(app, services)
     home.register(app, services)

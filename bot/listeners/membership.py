@@ -15,9 +15,6 @@ from bot.delivery import directory, following, invitation, triage
 from bot.services import Services
 from storage import channels, showing
 
-#: https://docs.slack.dev/reference/events/message/channel_convert_to_public and its counterpart
-CONVERTED = ("channel_convert_to_public", "channel_convert_to_private")
-
 
 def register(app: AsyncApp, services: Services) -> None:
     # Many may join at once. One after the other, so that they take one of the pool's connections, not all of them.
@@ -47,7 +44,6 @@ def register(app: AsyncApp, services: Services) -> None:
     @app.event("group_left")
     @app.event("group_rename")
     @app.event("group_unarchive")
-    @app.event({"type": "message", "subtype": CONVERTED})
     async def changed(event: Mapping[str, Any]) -> None:
         async with turn:
             await following.follow(services, _channel_of(event))

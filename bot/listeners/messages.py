@@ -1,4 +1,4 @@
-"""Messages, edits and deletions, in channels and in DMs."""
+"""Messages, edits and deletions, in channels and in DMs, and what a channel says of itself in a message."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
+from bot.delivery import following
 from bot.listeners import mentions, payloads
 from bot.services import Services
 from bot.tickets import conversation, text
 from bot.tickets.arrivals import MessageArrived
 
+#: https://docs.slack.dev/reference/events/message/channel_convert_to_public and its counterpart
+CONVERTED = ("channel_convert_to_public", "channel_convert_to_private")
+
 
 def register(app: AsyncApp, services: Services) -> None:
+    @app.event({"type": "message", "subtype": CONVERTED})
+    async def changed(event: Mapping[str, Any]) -> None:
+        await following.follow(services, event["channel"])
+
     @app.event("message")
     async def take_in(event: Mapping[str, Any]) -> None:
         # Outside DMs a message that begins with the mention of the desk arrives as `app_mention` too:

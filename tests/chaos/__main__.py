@@ -1,4 +1,7 @@
-"""`make chaos`: the fault campaign in full. A table and chaos.json; where a promise is broken, chaos-evidence.json and status 1."""
+"""`make chaos`: the fault campaign in full. A table and chaos.json.
+
+Where a promise is broken also chaos-evidence.json, and status 1.
+"""
 
 from __future__ import annotations
 
