@@ -16,6 +16,7 @@ from uuid import UUID
 
 from bot.blocks import card, customer, mirror
 from bot.blocks.surface import Message
+from bot.blocks.words import common
 from bot.delivery import words as say
 from bot.tickets import attendance, conversation, files, text, views
 from bot.tickets.desk import Desk
@@ -220,7 +221,7 @@ async def _shared(view: _View) -> Step | None:
     if bundle is None:
         return None
     author = await _author(view.tx, bundle.created_by)
-    name = (author.name if author else None) or say.UNNAMED[bundle.author_role]
+    name = (author.name if author else None) or common.UNNAMED[bundle.author_role]
     picture = author.picture if author else None
     message = mirror.files(views.Files(author=name, picture=picture, names=[name for _, name in bundle.files]))
     slot = f"files:{bundle.message_id}"
@@ -273,7 +274,7 @@ async def _mirrored(view: _View, one: Unshown) -> Step:
 
 
 async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
-    name = (author.name if author else None) or say.UNNAMED[one.author_role]
+    name = (author.name if author else None) or common.UNNAMED[one.author_role]
     picture = author.picture if author else None
     words = await _words(view.tx, one)
     if one.kind == "note":
@@ -304,7 +305,7 @@ def _attached(view: _View, one: Unshown, file: Mapping[str, Any]) -> views.Attac
     # What an agent attached to a reply stands in triage, where the customer cannot open it: they get the copy.
     from_triage = view.side == "customer" and one.side is None and one.source is not None
     link = "" if from_triage else str(file.get("url", ""))
-    return views.Attached(str(file.get("name", say.FILE)), link, too_large=files.is_too_large(file))
+    return views.Attached(str(file.get("name", common.FILE)), link, too_large=files.is_too_large(file))
 
 
 async def _words(tx: Transaction, one: Unshown) -> str:
@@ -415,7 +416,7 @@ async def _held(view: _View, one: replies.Reply) -> Message:
             words=text.unpinged(one.words, names),
             due_at=one.due_at,
             state=await showing.fate(view.tx, view.ticket.id, one.id) if one.state == "sent" else one.state,
-            files=[str(file.get("name") or say.FILE) for file in one.files],
+            files=[str(file.get("name") or common.FILE) for file in one.files],
         )
     )
 

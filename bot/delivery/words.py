@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from storage.people import Kind
-from storage.tickets import AuthorRole
 
 # Whoever has no name
 SOMEBODY = "somebody"
 SOMEBODY_ELSEWHERE = "somebody whom another program knows"
 ANOTHER_COMPANY = "another company"
-UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
-FILE = "file"
 
 # Why nobody gets a ticket that was asked for
 GONE = "No ticket was opened: this message is gone."
