@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import slackblocks as slack
@@ -12,9 +12,6 @@ import slackblocks as slack
 from bot.blocks.ids import Action
 from bot.blocks.parts import (
     NAME,
-    NO_WORDS,
-    PRIORITY,
-    STATUS,
     actions,
     button,
     context,
@@ -32,11 +29,13 @@ from bot.blocks.parts import (
 )
 from bot.blocks.surface import Message, address, clip, date, escape, message, one_line, words
 from bot.blocks.surface import link as linked
+from bot.blocks.words import answers as say
+from bot.blocks.words import common
 from bot.tickets.grammar import VERBS, Verb
 from bot.tickets.listing import Shown, ShownToAgent
 from bot.tickets.views import Recovered, Row
 from storage.listing import PAGE
-from storage.tickets import AuthorRole, Ticket, Written
+from storage.tickets import Ticket, Written
 
 #: Of a ticket in full, the newest part: so many entries, so many characters of each, so many of all.
 MESSAGES = (20, 1_200, 5_000)
@@ -45,7 +44,6 @@ FIELDS, FIELD = 10, 120
 DESCRIPTION = 800
 #: Conversations that are named where something was read back.
 LISTED = 30
-UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
 
 
 def sentence(text: str) -> Message:
@@ -55,11 +53,11 @@ def sentence(text: str) -> Message:
 
 def opened(number: int, title: str, link: str | None) -> Message:
     """What somebody has asked for is a ticket now. `title` is plain text."""
-    return sentence(f"This is ticket {_named(number, link)} now: {escape(title_of(title))}")
+    return sentence(say.opened(ticket=_named(number, link), title=escape(title_of(title))))
 
 
 def opened_already(number: int, link: str | None) -> Message:
-    return sentence(f"This belongs to ticket {_named(number, link)} already.")
+    return sentence(say.opened_already(ticket=_named(number, link)))
 
 
 def _named(number: int, link: str | None) -> str:
@@ -68,25 +66,24 @@ def _named(number: int, link: str | None) -> str:
 
 def page(rows: Sequence[Row], *, heading: str, more: str | None) -> Message:
     """A page of a list. `heading` is plain text; `more` is the value of *More*, None on the last page."""
-    title = header("heading", one_line(heading) or "Tickets")
+    title = header("heading", one_line(heading) or say.TICKETS)
     if not rows:
-        empty = "Nothing here. All quiet."
-        return message(f"{escape(one_line(heading))}: {empty}", [title, section("empty", empty)])
+        return message(say.empty(escape(one_line(heading))), [title, section("empty", say.NOTHING_HERE)])
     shown = [_row(row) for row in rows[:PAGE]]
     blocks: list[slack.Block] = [title, *(section(f"row:{at}", said) for at, said in enumerate(shown, 1))]
     if len(rows) > PAGE:
-        blocks.append(context("rest", f"and {len(rows) - PAGE:,} more"))
+        blocks.append(context("rest", common.and_more(len(rows) - PAGE)))
     if more is not None:
-        blocks.append(actions("more", button("More", Action.MORE, more, spoken="More tickets")))
+        blocks.append(actions("more", button(say.MORE, Action.MORE, more, spoken=say.MORE_SPOKEN)))
     return message("\n".join([escape(one_line(heading)), *shown]), blocks)
 
 
 def _row(row: Row) -> str:
     ticket = row.ticket
     title = linked(row.link, f"#{ticket.number} {clip(escape(title_of(ticket.title)), 160)}")
-    urgent = PRIORITY[ticket.priority] if ticket.priority == "high" else None
-    who = (f"from {name_of(row.requester)}", on_it(row.assignees, most=3) or "unassigned")
-    return f"{title}\n{facts([STATUS[ticket.status], urgent, *who, date(ticket.last_activity_at)])}"
+    urgent = common.PRIORITY[ticket.priority] if ticket.priority == "high" else None
+    who = (common.from_(name_of(row.requester)), on_it(row.assignees, most=3) or common.UNASSIGNED)
+    return f"{title}\n{facts([common.STATUS[ticket.status], urgent, *who, date(ticket.last_activity_at)])}"
 
 
 def shown(view: Shown, *, link: str | None) -> Message:
@@ -94,7 +91,7 @@ def shown(view: Shown, *, link: str | None) -> Message:
     ticket = view.ticket
     about = _about(view)
     url = address(link)
-    opens = button("Open the thread", Action.OPEN_TICKET, str(ticket.number), url=url) if url else None
+    opens = button(say.OPEN_THREAD, Action.OPEN_TICKET, str(ticket.number), url=url) if url else None
     written = view.notes if isinstance(view, ShownToAgent) else ()
     talk, notes = _newest(view.messages, view.names, *MESSAGES), _newest(written, view.names, *NOTES)
     description = clip(_description(view), DESCRIPTION)
@@ -106,10 +103,9 @@ def shown(view: Shown, *, link: str | None) -> Message:
     ]
     said = [f"#{ticket.number} {escape(title_of(ticket.title))}", about, description, *talk]
     if notes:
-        marked = "🔒 *Internal notes* · customers do not see them"
-        blocks += [slack.DividerBlock("notes"), context("internal", marked)]
+        blocks += [slack.DividerBlock("notes"), context("internal", say.NOTES)]
         blocks += _entries("note", notes, len(written) - len(notes))
-        said += [marked, *notes]
+        said += [say.NOTES, *notes]
     return message("\n".join(filter(None, said)), blocks)
 
 
@@ -117,20 +113,18 @@ def _about(view: Shown) -> str:
     ticket, names = view.ticket, view.names
     fields = view.fields if isinstance(view, ShownToAgent) else {}
     rating = (ticket.feedback or {}).get("rating")
-    status = f"*{STATUS[ticket.status]}*" + (
-        ", not a ticket" if ticket.not_a_ticket and isinstance(view, ShownToAgent) else ""
-    )
+    status = common.status(ticket.status, not_a_ticket=ticket.not_a_ticket and isinstance(view, ShownToAgent))
     requester = names.get(ticket.requester) if ticket.requester else None
     lines: list[list[str | None]] = [
-        [status, PRIORITY[ticket.priority], f"rated {stars(rating)}" if rating else None],
+        [status, common.PRIORITY[ticket.priority], common.rated(stars(rating)) if rating else None],
         [
-            f"From *{name_of(requester or ticket.customer_email or '')}*",
-            on_it([names.get(one, "") for one in ticket.assigned_to]) or "unassigned",
+            common.requester(name_of(requester or ticket.customer_email or "")),
+            on_it([names.get(one, "") for one in ticket.assigned_to]) or common.UNASSIGNED,
         ],
         [
-            f"opened {date(ticket.created_at)}",
-            f"closed {date(ticket.closed_at)}" if ticket.closed_at and ticket.status == "closed" else None,
-            f"last activity {date(ticket.last_activity_at)}",
+            common.opened(date(ticket.created_at)),
+            common.closed(date(ticket.closed_at)) if ticket.closed_at and ticket.status == "closed" else None,
+            common.last_activity(date(ticket.last_activity_at)),
         ],
         [tags_of(ticket.tags)],
         [field_of(name, value, FIELD) for name, value in list(fields.items())[:FIELDS]],
@@ -159,17 +153,19 @@ def _newest(written: Sequence[Written], names: Mapping[UUID, str], most: int, lo
 def _entry(one: Written, names: Mapping[UUID, str], longest: int) -> str:
     word = one.word
     author = {str(known): name for known, name in names.items()}.get(str(word.get("created_by")))
-    edited = "edited" if "edited_at" in word else None
-    head = facts([f"*{name_of(author or UNNAMED[one.author_role])}*", _moment(word), edited])
+    edited = common.EDITED if "edited_at" in word else None
+    head = facts([f"*{name_of(author or common.UNNAMED[one.author_role])}*", _moment(word), edited])
     content = escape(str(word.get("content") or "")).strip()
     if "deleted_at" in word:
-        content = "_message deleted_"
+        content = common.DELETED
     files = some([_file(file) for file in word.get("attachments") or []], most=3)
-    return clip("\n".join(part for part in (head, content or (NO_WORDS if not files else ""), files) if part), longest)
+    return clip(
+        "\n".join(part for part in (head, content or (common.NO_WORDS if not files else ""), files) if part), longest
+    )
 
 
 def _file(file: Mapping[str, Any]) -> str:
-    name = clip(escape(one_line(str(file.get("name") or "file"))), NAME)
+    name = clip(escape(one_line(str(file.get("name") or common.FILE))), NAME)
     return f"📎 {linked(str(file.get('url') or ''), name)}"
 
 
@@ -182,8 +178,8 @@ def _moment(word: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _entries(kind: str, entries: Sequence[str], earlier: int) -> list[slack.Block]:
-    left_out = [context(f"{kind}:earlier", f"and {earlier:,} earlier {kind}{'s' if earlier > 1 else ''}")]
+def _entries(kind: Literal["message", "note"], entries: Sequence[str], earlier: int) -> list[slack.Block]:
+    left_out = [context(f"{kind}:earlier", say.earlier(kind, count=earlier))]
     said = [section(f"{kind}:{at}", entry) for at, entry in enumerate(entries, 1)]
     return [*(left_out if earlier else []), *said]
 
@@ -191,35 +187,26 @@ def _entries(kind: str, entries: Sequence[str], earlier: int) -> list[slack.Bloc
 def help(agent: bool, *, has_command: bool = True) -> Message:  # noqa: A001 - the verb's own name
     """The verbs that an agent, or a customer, may use. `has_command`: members of another company have no `/ticket`."""
     verbs = [verb for verb in VERBS.values() if agent or not verb.agents_only]
-    intro = (
-        "Type `/ticket` and one of these. In a ticket's thread mention me instead, as in `@desk close`:"
-        " there the number can be left out."
-    )
-    if not has_command:
-        intro = "In your ticket's thread mention me with one of these, as in `@desk close`: the number can be left out."
+    intro = say.INTRO if has_command else say.INTRO_WITHOUT_COMMAND
     listed = "\n".join(_verb(verb, agent=agent) for verb in verbs if has_command or verb is not VERBS["new"])
     return message(f"{intro}\n{listed}", [section("help", intro), *words(listed, block_id="verbs")])
 
 
 def _verb(verb: Verb, *, agent: bool) -> str:
-    if verb.for_customers and not agent:
-        usage, does = verb.for_customers
-        return f"• `{escape(usage)}` {escape(does)}"
-    example = f" Try `/ticket {escape(verb.typed)}`" if agent and verb.typed != verb.usage else ""
-    return f"• `{escape(verb.usage)}` {escape(verb.does)}{example}"
+    if not agent and verb.usage_for_customers:
+        return say.verb(escape(verb.usage_for_customers), escape(verb.does_for_customers), example=None)
+    example = escape(verb.typed) if agent and verb.typed != verb.usage else None
+    return say.verb(escape(verb.usage), escape(verb.does), example=example)
 
 
 def closed(number: int, sent: int) -> str:
     """`sent`: how many replies were held when the ticket was closed, and went out first."""
-    held = {0: "", 1: " The reply that was held is sent."}.get(sent, f" The {sent} replies that were held are sent.")
-    return f"#{number} is closed.{held}"
+    return say.closed(number=number, sent=sent)
 
 
 def solved(number: int, sent: int) -> Message:
     """To the requester who closed their ticket while answers were on their way to them."""
-    answers, them = ("An answer", "it") if sent == 1 else (f"{sent} answers", "them")
-    said = f"{answers} to you had just been written: you find {them} in the thread."
-    return sentence(f"Ticket #{number} is closed. {said}")
+    return sentence(say.solved(number=number, sent=sent))
 
 
 def agent_left(slack_id: str, returned: Sequence[Ticket], why: str) -> Message:
@@ -228,23 +215,15 @@ def agent_left(slack_id: str, returned: Sequence[Ticket], why: str) -> Message:
     `why` goes on after the agent's name: "has left this channel".
     """
     listed = some([f"#{ticket.number} {clip(escape(title_of(ticket.title)), 80)}" for ticket in returned], most=20)
-    return sentence(f"{mention(slack_id)} {why} and is no longer on these tickets: {listed}")
+    return sentence(say.agent_left(agent=mention(slack_id), why=why, tickets=listed))
 
 
 def read_back(missed: Sequence[Recovered]) -> Message:
     """Said in triage after events did not reach the desk: how much it has read back, and what cannot be."""
-    listed = "\n".join(f"• {_where(one)}: {_how_much(one)}" for one in missed[:LISTED])
-    more = f"\n• and {len(missed) - LISTED:,} more conversations" if len(missed) > LISTED else ""
-    return sentence(
-        f"Slack did not tell the desk everything for a while. It has read back what it missed:\n{listed}{more}\n"
-        "Reactions and presses of buttons cannot be read back. Where one of them did nothing, please repeat it."
-    )
+    listed = [_recovered(one) for one in missed[:LISTED]]
+    return sentence(say.read_back(listed, more=max(0, len(missed) - LISTED)))
 
 
-def _where(one: Recovered) -> str:
-    return f"<#{one.channel}>" if one.channel else "a direct message conversation"
-
-
-def _how_much(one: Recovered) -> str:
-    counts = ((one.messages, "message"), (one.edits, "edit"), (one.deletions, "deletion"))
-    return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts if count)
+def _recovered(one: Recovered) -> str:
+    where = f"<#{one.channel}>" if one.channel else say.A_DIRECT_MESSAGE
+    return say.recovered(where, messages=one.messages, edits=one.edits, deletions=one.deletions)

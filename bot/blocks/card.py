@@ -6,9 +6,6 @@ import slackblocks as slack
 
 from bot.blocks.ids import Action
 from bot.blocks.parts import (
-    NO_WORDS,
-    PRIORITY,
-    STATUS,
     Style,
     actions,
     button,
@@ -26,6 +23,8 @@ from bot.blocks.parts import (
     title_of,
 )
 from bot.blocks.surface import Message, clip, date, escape, link, message, one_line
+from bot.blocks.words import card as say
+from bot.blocks.words import common
 from bot.tickets.views import Card
 
 QUOTE = 240
@@ -47,43 +46,46 @@ def card(view: Card) -> Message:
 
 
 def _state(view: Card) -> str:
-    status = f"*{STATUS[view.status]}*" + (", not a ticket" if view.not_a_ticket else "")
-    edited = "✏️ edited after your reply" if view.edited else None
-    return facts([status, PRIORITY[view.priority], _waiting(view), edited, _rating(view)])
+    status = common.status(view.status, not_a_ticket=view.not_a_ticket)
+    edited = say.EDITED if view.edited else None
+    return facts([status, common.PRIORITY[view.priority], _waiting(view), edited, _rating(view)])
 
 
 def _waiting(view: Card) -> str | None:
     if view.waiting_since and view.status != "closed":
-        return f"waiting since {date(view.waiting_since)}"
-    return "waiting for the customer" if view.status == "pending" else None
+        return common.waiting_since(date(view.waiting_since))
+    return say.WAITING_FOR_CUSTOMER if view.status == "pending" else None
 
 
 def _rating(view: Card) -> str | None:
-    return f"rated {stars(view.rating)}" if view.rating else None
+    return common.rated(stars(view.rating)) if view.rating else None
 
 
 def _people(view: Card) -> str:
-    company = f" ({name_of(view.company)})" if view.company else ""
+    company = name_of(view.company) if view.company else None
     assignees = some([mention(one) for one in view.assignees])
     return facts(
-        [f"From *{name_of(view.requester)}*{company}", f"assigned to {assignees}" if assignees else "unassigned"]
+        [
+            say.requester(name_of(view.requester), company=company),
+            say.assigned_to(assignees) if assignees else common.UNASSIGNED,
+        ]
     )
 
 
 def _quote(view: Card) -> str:
     assert view.latest
     said = clip(escape(one_line(view.latest.words)), QUOTE)
-    return f"{name_of(view.latest.author)}: {said or NO_WORDS}"
+    return f"{name_of(view.latest.author)}: {said or common.NO_WORDS}"
 
 
 def _details(view: Card) -> str:
     return facts(
         [
-            link(view.customer_thread, "Customer's thread") if view.customer_thread else None,
+            link(view.customer_thread, say.CUSTOMERS_THREAD) if view.customer_thread else None,
             _elsewhere(view),
-            link(view.earlier_thread, "Earlier thread") if view.earlier_thread else None,
-            f"opened {date(view.opened_at)}",
-            f"follows #{view.follows}" if view.follows else None,
+            link(view.earlier_thread, say.EARLIER_THREAD) if view.earlier_thread else None,
+            common.opened(date(view.opened_at)),
+            say.follows(number=view.follows) if view.follows else None,
             tags_of(view.tags),
             some([field_of(name, value, FIELD) for name, value in view.fields.items()], most=FIELDS, between=" · "),
         ]
@@ -94,7 +96,7 @@ def _elsewhere(view: Card) -> str | None:
     """Where the customer is when that is not Slack."""
     if view.source_channel in (None, "slack") or view.customer_thread:
         return None
-    return f"came by {name_of(view.source_channel)}, where replies from here do not arrive"
+    return say.came_by(name_of(view.source_channel))
 
 
 def _in_words(view: Card) -> str:
@@ -106,11 +108,11 @@ def _buttons(view: Card) -> list[slack.Button]:
     """The first is what is most likely to be done next."""
     closed = view.status == "closed"
     offered: list[tuple[str, Action] | None] = [
-        ("Reopen", Action.REOPEN) if closed else ("Claim", Action.CLAIM),
-        None if _elsewhere(view) else ("Reply", Action.REPLY),
-        ("Note", Action.NOTE),
-        None if closed else ("Close", Action.CLOSE),
-        ("Edit", Action.EDIT),
+        (common.REOPEN, Action.REOPEN) if closed else (common.CLAIM, Action.CLAIM),
+        None if _elsewhere(view) else (common.REPLY, Action.REPLY),
+        (common.NOTE, Action.NOTE),
+        None if closed else (common.CLOSE, Action.CLOSE),
+        (common.EDIT, Action.EDIT),
     ]
     buttons = [_button(view, *each) for each in offered if each]
     return buttons if closed else [*buttons, _not_a_ticket(view)]
@@ -118,14 +120,10 @@ def _buttons(view: Card) -> list[slack.Button]:
 
 def _button(view: Card, label: str, action: Action) -> slack.Button:
     style: Style | None = "primary" if action is Action.CLAIM else None
-    return button(label, action, str(view.number), style=style, spoken=f"{label}: ticket #{view.number}")
+    return button(label, action, str(view.number), style=style, spoken=common.named(label, number=view.number))
 
 
 def _not_a_ticket(view: Card) -> slack.Button:
-    sure = confirm(
-        f"Is #{view.number} not a ticket?",
-        "It is closed silently: the customer is asked nothing, and no figure counts it.",
-        "Not a ticket",
-    )
-    spoken = f"#{view.number} is not a ticket"
-    return button("Not a ticket", Action.NOT_A_TICKET, str(view.number), confirm=sure, spoken=spoken)
+    sure = confirm(say.is_no_ticket(number=view.number), say.NOT_A_TICKET_MEANS, say.NOT_A_TICKET)
+    spoken = say.not_a_ticket(number=view.number)
+    return button(say.NOT_A_TICKET, Action.NOT_A_TICKET, str(view.number), confirm=sure, spoken=spoken)

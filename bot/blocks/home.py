@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import slackblocks as slack
 
 from bot.blocks.ids import Action
 from bot.blocks.parts import (
-    PRIORITY,
-    STATUS,
     actions,
     button,
     context,
@@ -26,28 +24,13 @@ from bot.blocks.parts import (
 )
 from bot.blocks.surface import address, clip, date, escape, home
 from bot.blocks.surface import link as linked
+from bot.blocks.words import common
+from bot.blocks.words import home as say
 from bot.tickets.grammar import TAG_LENGTH
 from bot.tickets.views import AgentHome, CustomerHome, DeskRow, OwnTicket
-from storage.homes import Home, List
+from storage.homes import Home
 from storage.tickets import Ticket
 
-LISTS: Mapping[List, str] = {
-    "mine": "My tickets",
-    "unassigned": "Unassigned",
-    "waiting": "Waiting longest",
-    "all": "All tickets",
-    "asked": "What I asked for",
-}
-EMPTY: Mapping[List, str] = {
-    "mine": "You have no open tickets. Choose *Unassigned* above to find one that needs somebody.",
-    "unassigned": "Every open ticket has somebody on it.",
-    "waiting": "No customer is waiting for an answer.",
-    "all": "There are no open tickets in your triage channels.",
-    "asked": "You have asked for nothing that is still open.",
-}
-NOTHING_CHOSEN = "No ticket matches what is chosen above. *Clear* lists all of them again."
-NO_TICKETS = "You have no tickets yet. Write in a support channel, or press *New ticket*."
-LEFT_BEHIND = "There are no tickets on this page any more. Go *Back*."
 #: What a menu's option for everything sends.
 ANY = "any"
 #: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
@@ -55,21 +38,21 @@ OPTIONS = 100
 
 
 def customer(view: CustomerHome) -> dict[str, Any]:
-    blocks: list[slack.Block] = [header("heading", "Your tickets"), actions("act", _new_ticket(), _refresh())]
+    blocks: list[slack.Block] = [header("heading", say.YOUR_TICKETS), actions("act", _new_ticket(), _refresh())]
     blocks += [section(f"asked:{at}", _own(one)) for at, one in enumerate(view.tickets, 1)]
     if not view.tickets:
-        blocks.append(section("empty", LEFT_BEHIND if view.page > 1 else NO_TICKETS))
+        blocks.append(section("empty", say.LEFT_BEHIND if view.page > 1 else say.NO_TICKETS))
     return home([*blocks, *_paging(view.page, view.next)])
 
 
 def agent(view: AgentHome) -> dict[str, Any]:
     chosen = view.chosen
-    blocks: list[slack.Block] = [header("heading", LISTS[chosen.list]), *_menus(view)]
+    blocks: list[slack.Block] = [header("heading", say.LISTS[chosen.list]), *_menus(view)]
     for at, one in enumerate(view.rows, 1):
         blocks += _row(at, one)
     if not view.rows:
-        filtered = NOTHING_CHOSEN if _is_filtered(chosen) else EMPTY[chosen.list]
-        blocks.append(section("empty", LEFT_BEHIND if view.page > 1 else filtered))
+        filtered = say.NOTHING_CHOSEN if _is_filtered(chosen) else say.EMPTY[chosen.list]
+        blocks.append(section("empty", say.LEFT_BEHIND if view.page > 1 else filtered))
     return home([*blocks, *_paging(view.page, view.next), *_asked(view)])
 
 
@@ -80,18 +63,18 @@ def _menus(view: AgentHome) -> list[slack.Block]:
     at = hashlib.sha256(repr((chosen.list, *_filters(chosen))).encode()).hexdigest()[:16]
     channels = [(channel, f"#{name}") for channel, name in view.channels]
     menus = [
-        _menu(Action.HOME_LIST, "Which tickets", [*LISTS.items()], chosen.list),
-        _menu(Action.HOME_STATUS, "Status", [(ANY, "Not closed"), *STATUS.items()], chosen.status),
-        _menu(Action.HOME_PRIORITY, "Priority", [(ANY, "Any priority"), *PRIORITY.items()], chosen.priority),
+        _menu(Action.HOME_LIST, say.WHICH_TICKETS, [*say.LISTS.items()], chosen.list),
+        _menu(Action.HOME_STATUS, say.STATUS, [(ANY, say.NOT_CLOSED), *common.STATUS.items()], chosen.status),
+        _menu(Action.HOME_PRIORITY, say.PRIORITY, [(ANY, say.ANY_PRIORITY), *common.PRIORITY.items()], chosen.priority),
     ]
     if len(channels) > 1:
-        everywhere = [(ANY, "All triage channels"), *channels]
-        menus.append(_menu(Action.HOME_CHANNEL, "Triage channel", everywhere, chosen.triage_channel))
+        everywhere = [(ANY, say.ALL_CHANNELS), *channels]
+        menus.append(_menu(Action.HOME_CHANNEL, say.TRIAGE_CHANNEL, everywhere, chosen.triage_channel))
     tag = slack.PlainTextInput(Action.HOME_TAG.value, chosen.tag, max_length=TAG_LENGTH)
-    clear = [button("Clear", Action.HOME_CLEAR, "clear", spoken="List all again")] if _is_filtered(chosen) else []
+    clear = [button(say.CLEAR, Action.HOME_CLEAR, "clear", spoken=say.CLEAR_SPOKEN)] if _is_filtered(chosen) else []
     return [
         slack.ActionsBlock([*menus], block_id=f"menus:{at}"),
-        slack.InputBlock("Tag (press Enter)", tag, dispatch_action=True, block_id=f"tag:{at}", optional=True),
+        slack.InputBlock(say.TAG, tag, dispatch_action=True, block_id=f"tag:{at}", optional=True),
         actions("act", _new_ticket(), _refresh(), *clear),
         slack.DividerBlock("rows"),
     ]
@@ -117,22 +100,24 @@ def _menu(action: Action, label: str, options: Sequence[tuple[str, str]], chosen
 
 
 def _new_ticket() -> slack.Button:
-    return button("New ticket", Action.NEW_TICKET, "new", style="primary")
+    return button(common.NEW_TICKET, Action.NEW_TICKET, "new", style="primary")
 
 
 def _refresh() -> slack.Button:
-    return button("Refresh", Action.HOME_REFRESH, "refresh")
+    return button(say.REFRESH, Action.HOME_REFRESH, "refresh")
 
 
 def _row(at: int, one: DeskRow) -> list[slack.Block]:
     ticket = one.row.ticket
-    waiting = f"waiting since {date(ticket.waiting_since)}" if ticket.waiting_since and _is_waiting(ticket) else None
-    people = facts([f"from {name_of(one.row.requester)}", on_it(one.row.assignees, most=3) or "unassigned"])
-    state = facts([STATUS[ticket.status], PRIORITY[ticket.priority], waiting or date(ticket.last_activity_at)])
+    waiting = common.waiting_since(date(ticket.waiting_since)) if ticket.waiting_since and _is_waiting(ticket) else None
+    people = facts([common.from_(name_of(one.row.requester)), on_it(one.row.assignees, most=3) or common.UNASSIGNED])
+    state = facts(
+        [common.STATUS[ticket.status], common.PRIORITY[ticket.priority], waiting or date(ticket.last_activity_at)]
+    )
     said = [_title(ticket.number, ticket.title, one.row.link), state, facts([people, clip(tags_of(ticket.tags), 300)])]
     row = section(f"row:{at}", "\n".join(said))
     if one.own:
-        return [row, context(f"own:{at}", "You asked for this one yourself: other agents work on it.")]
+        return [row, context(f"own:{at}", say.OWN)]
     return [row, actions(f"actions:{at}", *_offered(one))]
 
 
@@ -146,32 +131,33 @@ def _offered(one: DeskRow) -> list[slack.Button]:
     closed = ticket.status == "closed"
     by_slack = ticket.channel is not None
     offered = [
-        ("Reopen", Action.REOPEN) if closed else None,
-        ("Claim", Action.CLAIM) if not closed and not one.mine else None,
-        ("Reply", Action.REPLY) if by_slack else None,
-        ("Note", Action.NOTE),
-        None if closed else ("Close", Action.CLOSE),
-        ("Edit", Action.EDIT),
+        (common.REOPEN, Action.REOPEN) if closed else None,
+        (common.CLAIM, Action.CLAIM) if not closed and not one.mine else None,
+        (common.REPLY, Action.REPLY) if by_slack else None,
+        (common.NOTE, Action.NOTE),
+        None if closed else (common.CLOSE, Action.CLOSE),
+        (common.EDIT, Action.EDIT),
     ]
     number = str(ticket.number)
-    buttons = [button(*each, number, spoken=f"{each[0]}: ticket #{number}") for each in offered if each]
-    opens = f"Open the thread of ticket #{number}"
+    buttons = [button(*each, number, spoken=common.named(each[0], number=ticket.number)) for each in offered if each]
+    opens = say.open_thread(number=ticket.number)
     link = address(one.row.link)
-    thread = [button("Thread", Action.OPEN_TICKET, number, url=link, spoken=opens)] if link else []
+    thread = [button(say.THREAD, Action.OPEN_TICKET, number, url=link, spoken=opens)] if link else []
     return buttons + thread
 
 
 def _asked(view: AgentHome) -> list[slack.Block]:
     if not view.asked:
         return []
-    more = [context("more_asked", f"Choose *{LISTS['asked']}* above to see all of them.")] if view.more_asked else []
+    more = [context("more_asked", say.choose_to_see_all())] if view.more_asked else []
     asked = [section(f"asked:{at}", _own(one)) for at, one in enumerate(view.asked, 1)]
-    return [slack.DividerBlock("asked"), header("asked_heading", LISTS["asked"]), *asked, *more]
+    return [slack.DividerBlock("asked"), header("asked_heading", say.LISTS["asked"]), *asked, *more]
 
 
 def _own(one: OwnTicket) -> str:
-    who = None if one.status == "closed" else on_it(one.assignees, most=3) or "nobody is on it yet"
-    return f"{_title(one.number, one.title, one.link)}\n{facts([STATUS[one.status], who, date(one.last_activity_at)])}"
+    who = None if one.status == "closed" else on_it(one.assignees, most=3) or common.NOBODY_YET
+    state = facts([common.STATUS[one.status], who, date(one.last_activity_at)])
+    return f"{_title(one.number, one.title, one.link)}\n{state}"
 
 
 def _title(number: int, title: str, url: str | None) -> str:
@@ -179,6 +165,6 @@ def _title(number: int, title: str, url: str | None) -> str:
 
 
 def _paging(page: int, following: str | None) -> Sequence[slack.Block]:
-    buttons = [button("Back", Action.HOME_BACK, "back", spoken="Previous page")] if page > 1 else []
-    buttons += [button("Next", Action.HOME_NEXT, following, spoken="Next page")] if following else []
-    return [context("page", f"Page {page:,}"), actions("pages", *buttons)] if buttons else []
+    buttons = [button(say.BACK, Action.HOME_BACK, "back", spoken=say.BACK_SPOKEN)] if page > 1 else []
+    buttons += [button(say.NEXT, Action.HOME_NEXT, following, spoken=say.NEXT_SPOKEN)] if following else []
+    return [context("page", say.page(page)), actions("pages", *buttons)] if buttons else []

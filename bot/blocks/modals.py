@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import slackblocks as slack
 
 from bot.blocks.ids import Callback, Field
-from bot.blocks.parts import PRIORITY, context, plain, section, title_of
+from bot.blocks.parts import context, plain, section, title_of
 from bot.blocks.surface import SECTION, clip, escape, modal, one_line
+from bot.blocks.words import common
+from bot.blocks.words import modals as say
 from bot.tickets import timetable
 from bot.tickets.forms import MOST_PEOPLE, TITLE_LENGTH, WORDS_LENGTH, parsed_tags
-from bot.tickets.hours import Day
 from bot.tickets.schedules import Times
 from bot.tickets.setup import Present
-from storage.channels import Mode, Role
 from storage.tickets import Priority, Ticket
 
 #: What *Edit* showed is carried in its private_metadata, which has 3,000 characters.
@@ -24,24 +24,6 @@ MOST_ASSIGNEES, TAGS_ROOM = 50, 1_200
 Value = TypeVar("Value", bound=str)
 #: A menu's options, and the characters of each: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
 MOST_OPTIONS, OPTION = 100, 75
-ROLES: Mapping[Role, str] = {
-    "support": "Support channel: customers write here",
-    "triage": "Triage channel: for agents only, private",
-    "none": "Nothing: the desk leaves it alone",
-}
-MODES: Mapping[Mode, str] = {
-    "every_message": "Every message by a customer",
-    "on_request": "Only a mention of the desk, a shortcut, a reaction or a command",
-}
-WEEK: Mapping[Day, str] = {
-    "mon": "Monday",
-    "tue": "Tuesday",
-    "wed": "Wednesday",
-    "thu": "Thursday",
-    "fri": "Friday",
-    "sat": "Saturday",
-    "sun": "Sunday",
-}
 
 
 def new_ticket(
@@ -55,21 +37,21 @@ def new_ticket(
     short = clip(one_line(title), TITLE_LENGTH)
     more = title if len(one_line(title)) > TITLE_LENGTH else ""
     blocks = [
-        _input(Field.TITLE, "What is it about?", _line(Field.TITLE, short)),
-        _input(Field.DESCRIPTION, "Tell us more", _text(Field.DESCRIPTION, more), optional=True),
+        _input(Field.TITLE, say.TITLE_ASKED, _line(Field.TITLE, short)),
+        _input(Field.DESCRIPTION, say.DESCRIPTION_ASKED, _text(Field.DESCRIPTION, more), optional=True),
     ]
     if for_customer:
         blocks += [
             _input(
                 Field.CUSTOMER,
-                "Customer",
-                slack.UserSelectMenu(Field.CUSTOMER.value, placeholder="Yourself"),
-                hint="On whose behalf you open it.",
+                say.CUSTOMER,
+                slack.UserSelectMenu(Field.CUSTOMER.value, placeholder=say.YOURSELF),
+                hint=say.CUSTOMER_HINT,
                 optional=True,
             ),
             _priority(priority),
         ]
-    return _form("New ticket", "Open ticket", Callback.NEW_TICKET, blocks, channel=channel)
+    return _form(say.NEW_TICKET, say.OPEN_TICKET, Callback.NEW_TICKET, blocks, channel=channel)
 
 
 def reply(number: int, title: str, seen: str | None, words: str = "", warning: str | None = None) -> dict[str, Any]:
@@ -79,25 +61,25 @@ def reply(number: int, title: str, seen: str | None, words: str = "", warning: s
     """
     blocks = [
         section("warning", f"⚠️ {clip(escape(warning), 500)}") if warning else _about(title),
-        _input(Field.WORDS, "Reply", _text(Field.WORDS, words), hint="The customer sees it, under your name."),
+        _input(Field.WORDS, say.REPLY, _text(Field.WORDS, words), hint=say.REPLY_HINT),
     ]
-    return _form(f"Reply to #{number}", "Send", Callback.REPLY, blocks, number=number, seen=seen)
+    return _form(say.reply_to(number=number), say.SEND, Callback.REPLY, blocks, number=number, seen=seen)
 
 
 def note(number: int, title: str) -> dict[str, Any]:
     """private_metadata: {"number"}."""
     blocks = [
         _about(title),
-        _input(Field.WORDS, "Note", _text(Field.WORDS), hint="Only agents see it."),
+        _input(Field.WORDS, say.NOTE, _text(Field.WORDS), hint=say.NOTE_HINT),
     ]
-    return _form(f"Note on #{number}", "Keep", Callback.NOTE, blocks, number=number)
+    return _form(say.note_on(number=number), say.KEEP, Callback.NOTE, blocks, number=number)
 
 
 def close(number: int, title: str) -> dict[str, Any]:
     """private_metadata: {"number"}."""
-    hint = "An internal note: the customer does not see it."
-    blocks = [_about(title), _input(Field.COMMENT, "Comment", _text(Field.COMMENT), hint=hint, optional=True)]
-    return _form(f"Close #{number}", "Close ticket", Callback.CLOSE, blocks, number=number)
+    comment = _input(Field.COMMENT, say.COMMENT, _text(Field.COMMENT), hint=say.COMMENT_HINT, optional=True)
+    blocks = [_about(title), comment]
+    return _form(say.close(number=number), say.CLOSE_TICKET, Callback.CLOSE, blocks, number=number)
 
 
 def edit(ticket: Ticket, assignees: Sequence[str]) -> dict[str, Any]:
@@ -118,16 +100,15 @@ def edit(ticket: Ticket, assignees: Sequence[str]) -> dict[str, Any]:
         _title_to_edit(ticket),
         _priority(ticket.priority),
         _tags_to_edit(ticket),
-        _input(Field.ASSIGNEES, "Assigned to", people, optional=True),
+        _input(Field.ASSIGNEES, say.ASSIGNED_TO, people, optional=True),
     ]
-    return _form(f"Edit #{ticket.number}", "Save", Callback.EDIT, blocks, number=ticket.number, shown=shown)
+    return _form(say.edit(number=ticket.number), say.SAVE, Callback.EDIT, blocks, number=ticket.number, shown=shown)
 
 
 def _title_to_edit(ticket: Ticket) -> slack.Block:
     if _title_comes_back(ticket.title):
-        return _input(Field.TITLE, "Title", _line(Field.TITLE, ticket.title))
-    instead = f"This title cannot be edited here. `/ticket title {ticket.number} …` gives another."
-    return context(f"{Field.TITLE}:instead", instead)
+        return _input(Field.TITLE, say.TITLE, _line(Field.TITLE, ticket.title))
+    return context(f"{Field.TITLE}:instead", say.title_elsewhere(number=ticket.number))
 
 
 def _title_comes_back(title: str) -> bool:
@@ -137,9 +118,8 @@ def _title_comes_back(title: str) -> bool:
 def _tags_to_edit(ticket: Ticket) -> slack.Block:
     if _tags_come_back(ticket.tags):
         line = _line(Field.TAGS, ", ".join(ticket.tags), length=WORDS_LENGTH)
-        return _input(Field.TAGS, "Tags", line, hint="Parted by commas.", optional=True)
-    instead = f"These tags cannot be edited here. `/ticket tag {ticket.number} +a -b` changes some."
-    return context(f"{Field.TAGS}:instead", instead)
+        return _input(Field.TAGS, say.TAGS, line, hint=say.BY_COMMAS, optional=True)
+    return context(f"{Field.TAGS}:instead", say.tags_elsewhere(number=ticket.number))
 
 
 def _tags_come_back(tags: Sequence[str]) -> bool:
@@ -153,25 +133,23 @@ def _tags_come_back(tags: Sequence[str]) -> bool:
 def rating_comment(number: int, rating: int) -> dict[str, Any]:
     """private_metadata: {"number", "rating"}."""
     blocks = [
-        section("thanks", f"Your answer for ticket #{number} is saved: *{rating} of 5*. Thank you!"),
-        _input(Field.COMMENT, "What should we know?", _text(Field.COMMENT), optional=True),
+        section("thanks", say.rated(number=number, rating=rating)),
+        _input(Field.COMMENT, say.WHAT_TO_KNOW, _text(Field.COMMENT), optional=True),
     ]
-    return _form("Thank you", "Send", Callback.RATING_COMMENT, blocks, close="Skip", number=number, rating=rating)
+    return _form(say.THANK_YOU, say.SEND, Callback.RATING_COMMENT, blocks, close=say.SKIP, number=number, rating=rating)
 
 
 def email(number: int) -> dict[str, Any]:
     """private_metadata: {"number"}."""
-    hint = "The desk keeps it with your tickets. Answers still reach you here in Slack."
-    blocks = [_input(Field.EMAIL, "Your e-mail address", slack.EmailInput(Field.EMAIL.value), hint=hint)]
-    return _form("Your e-mail", "Leave it", Callback.EMAIL, blocks, number=number)
+    blocks = [_input(Field.EMAIL, say.EMAIL_ASKED, slack.EmailInput(Field.EMAIL.value), hint=say.EMAIL_HINT)]
+    return _form(say.YOUR_EMAIL, say.LEAVE_IT, Callback.EMAIL, blocks, number=number)
 
 
 def add_to_ticket(words: str, picked: str) -> dict[str, Any]:
     """`words`: what the message says, as plain text. private_metadata: {"picked": the id under which it is kept}."""
-    number = slack.PlainTextInput(Field.NUMBER.value, placeholder="42", max_length=12)
-    where = "A message from the ticket's own channel joins its conversation; any other becomes an internal note."
-    blocks = [_about(words), _input(Field.NUMBER, "Number of the ticket", number, hint=where)]
-    return _form("Add to a ticket", "Add", Callback.ADD_TO_TICKET, blocks, picked=picked)
+    number = slack.PlainTextInput(Field.NUMBER.value, placeholder=say.NUMBER_EXAMPLE, max_length=12)
+    blocks = [_about(words), _input(Field.NUMBER, say.NUMBER_ASKED, number, hint=say.NUMBER_HINT)]
+    return _form(say.ADD_TO_TICKET, say.ADD, Callback.ADD_TO_TICKET, blocks, picked=picked)
 
 
 def digest_times(now: Times) -> list[slack.Block]:
@@ -183,22 +161,21 @@ def digest_times(now: Times) -> list[slack.Block]:
             ["public", "private"],
             exclude_external_shared_channels=True,
         ),
-        placeholder="Here",
+        placeholder=say.HERE,
     )
     return [
         _input(
             Field.DIGEST_TIMES,
-            "When are digests posted?",
+            say.DIGESTS_ASKED,
             _text(Field.DIGEST_TIMES, timetable.written(now.digests)),
-            hint="A line for each: weekdays 9:00 today, mondays 8:00 week, monthly 9:00 month; or a cron line, such as"
-            " 0 9 * * 1-5 today.",
+            hint=say.DIGESTS_HINT,
             optional=True,
         ),
         _input(
             Field.DIGEST_CHANNEL,
-            "Where are they posted?",
+            say.DIGEST_CHANNEL_ASKED,
             where,
-            hint="A channel of your own that the desk is in: digests quote customers.",
+            hint=say.DIGEST_CHANNEL_HINT,
             optional=True,
         ),
     ]
@@ -206,19 +183,18 @@ def digest_times(now: Times) -> list[slack.Block]:
 
 def working_hours(now: Times) -> list[slack.Block]:
     """When the agents of a support channel are at work: inputs of `forms.TimesForm`."""
-    days = {day: slack.Option(plain(name), day) for day, name in WEEK.items()}
+    days = {day: slack.Option(plain(name), day) for day, name in say.WEEK.items()}
     chosen = [days[day] for day in now.hours.days] if now.hours else None
     times = (
-        (Field.WORK_OPENS, "From", now.hours and now.hours.opens),
-        (Field.WORK_CLOSES, "To", now.hours and now.hours.closes),
+        (Field.WORK_OPENS, say.FROM, now.hours and now.hours.opens),
+        (Field.WORK_CLOSES, say.TO, now.hours and now.hours.closes),
     )
     return [
         _input(
             Field.WORK_DAYS,
-            "On which days are agents at work?",
+            say.DAYS_ASKED,
             slack.CheckboxGroup(Field.WORK_DAYS.value, list(days.values()), initial_options=chosen),
-            hint="Other time does not count as response time, and customers are told when you are back. None: all time"
-            " counts.",
+            hint=say.DAYS_HINT,
             optional=True,
         ),
         *(
@@ -231,9 +207,9 @@ def working_hours(now: Times) -> list[slack.Block]:
 def time_zone(now: Times) -> slack.InputBlock:
     return _input(
         Field.ZONE,
-        "In which time zone are these times?",
+        say.ZONE_ASKED,
         _line(Field.ZONE, now.zone or (now.hours.zone if now.hours else "")),
-        hint="Such as Europe/Berlin or America/New_York.",
+        hint=say.ZONE_HINT,
         optional=True,
     )
 
@@ -252,34 +228,34 @@ def set_up(present: Present) -> dict[str, Any]:
     tags = _line(Field.TAGS, ", ".join(now.tags), length=WORDS_LENGTH)
     blocks = [
         context("about", f"<#{present.channel}>"),
-        _select(Field.ROLE, "What is it for?", ROLES, now.role),
-        context("only", "What follows is for support channels."),
-        _select(Field.MODE, "What opens a ticket?", MODES, now.mode),
+        _select(Field.ROLE, say.ROLE_ASKED, say.ROLES, now.role),
+        context("only", say.ONLY_SUPPORT),
+        _select(Field.MODE, say.MODE_ASKED, say.MODES, now.mode),
         *_triage_to_choose(present),
         _input(
             Field.ASSIGNEES,
-            "Who gets new tickets, in turn?",
+            say.ASSIGNEES_ASKED,
             people,
-            hint="Agents of the triage channel. Nobody: tickets wait to be claimed.",
+            hint=say.ASSIGNEES_HINT,
             optional=True,
         ),
-        _priority(now.priority, label="Priority of new tickets"),
-        _input(Field.TAGS, "Tags of new tickets", tags, hint="Parted by commas.", optional=True),
-        _reaction(Field.REACTION_OPEN, "Which reaction of an agent opens a ticket?", now.reactions.open),
-        _reaction(Field.REACTION_CLAIM, "Which one claims it?", now.reactions.claim),
-        _reaction(Field.REACTION_CLOSE, "Which one closes it?", now.reactions.close),
+        _priority(now.priority, label=say.NEW_PRIORITY),
+        _input(Field.TAGS, say.NEW_TAGS, tags, hint=say.BY_COMMAS, optional=True),
+        _reaction(Field.REACTION_OPEN, say.OPENING_REACTION, now.reactions.open),
+        _reaction(Field.REACTION_CLAIM, say.CLAIMING_REACTION, now.reactions.claim),
+        _reaction(Field.REACTION_CLOSE, say.CLOSING_REACTION, now.reactions.close),
         *working_hours(present.times),
-        context("only_triage", "What follows is for triage channels."),
+        context("only_triage", say.ONLY_TRIAGE),
         *digest_times(present.times),
-        context("only_times", "What follows is for working hours and digests."),
+        context("only_times", say.ONLY_TIMES),
         time_zone(present.times),
     ]
-    return _form("Set up this channel", "Save", Callback.SET_UP, blocks, channel=present.channel)
+    return _form(say.SET_UP, say.SAVE, Callback.SET_UP, blocks, channel=present.channel)
 
 
 def _reaction(field: Field, label: str, name: str | None) -> slack.InputBlock:
     typed = _line(field, f":{name}:" if name else "")
-    return _input(field, label, typed, hint="One emoji by its name, such as :eyes:. Empty: none does.", optional=True)
+    return _input(field, label, typed, hint=say.REACTION_HINT, optional=True)
 
 
 def _triage_to_choose(present: Present) -> list[slack.Block]:
@@ -289,12 +265,12 @@ def _triage_to_choose(present: Present) -> list[slack.Block]:
     names = {one.id: f"#{one.name}" for one in present.triage_channels[:MOST_OPTIONS]}
     chosen = present.settings.triage_channel
     initial = chosen if chosen in names else next(iter(names))
-    return [_select(Field.TRIAGE_CHANNEL, "Where are its tickets shown?", names, initial)]
+    return [_select(Field.TRIAGE_CHANNEL, say.TRIAGE_ASKED, names, initial)]
 
 
 def result(sentence: str) -> dict[str, Any]:
     """Says how it went. `sentence` is mrkdwn in which what people typed is escaped."""
-    return modal("Ticket desk", [section("result", clip(sentence, SECTION))], close="OK")
+    return modal(say.DESK, [section("result", clip(sentence, SECTION))], close=say.OK)
 
 
 def _form(
@@ -303,7 +279,7 @@ def _form(
     callback: Callback,
     blocks: Sequence[slack.Block],
     *,
-    close: str = "Cancel",
+    close: str = common.CANCEL,
     **metadata: Any,
 ) -> dict[str, Any]:
     return modal(
@@ -334,8 +310,8 @@ def _text(field: Field, initial: str = "") -> slack.PlainTextInput:
     return slack.PlainTextInput(field.value, initial[:WORDS_LENGTH] or None, multiline=True, max_length=WORDS_LENGTH)
 
 
-def _priority(chosen: Priority, *, label: str = "Priority") -> slack.InputBlock:
-    return _select(Field.PRIORITY, label, PRIORITY, chosen)
+def _priority(chosen: Priority, *, label: str = say.PRIORITY) -> slack.InputBlock:
+    return _select(Field.PRIORITY, label, common.PRIORITY, chosen)
 
 
 def _select(field: Field, label: str, labels: Mapping[Value, str], chosen: Value) -> slack.InputBlock:

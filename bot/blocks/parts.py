@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import slackblocks as slack
 
 from bot.blocks.ids import Action
 from bot.blocks.surface import clip, escape, one_line, verbatim
-from storage.tickets import Priority, Status
+from bot.blocks.words import common as say
 
-#: Never the mark alone: the word says it to whoever cannot tell the colours apart.
-STATUS: Mapping[Status, str] = {"new": "🔵 New", "open": "🟢 Open", "pending": "🟡 Pending", "closed": "⚪ Closed"}
-PRIORITY: Mapping[Priority, str] = {
-    "low": "Low priority",
-    "medium": "Medium priority",
-    "high": "🔺 High priority",
-}
-RATINGS: Mapping[int, str] = {1: "1 – poor", 2: "2 – fair", 3: "3 – okay", 4: "4 – good", 5: "5 – great"}
-
-NO_WORDS = "_no words_"
 NAME = 60
 TITLE = 140
 LIST = 8
@@ -61,7 +51,7 @@ def button(
     )
 
 
-def confirm(title: str, text: str, yes: str, no: str = "Cancel") -> slack.ConfirmationDialogue:
+def confirm(title: str, text: str, yes: str, no: str = say.CANCEL) -> slack.ConfirmationDialogue:
     # The library would make mrkdwn of the text, which Slack does not take here.
     return slack.ConfirmationDialogue(title, plain(text), yes, no)
 
@@ -72,12 +62,12 @@ def plain(text: str) -> slack.Text:
 
 def title_of(title: str) -> str:
     """A ticket's title as plain text, short enough for any place."""
-    return clip(one_line(title) or "(no title)", TITLE)
+    return clip(one_line(title) or say.NO_TITLE, TITLE)
 
 
 def name_of(name: str) -> str:
     """A person's or company's name as mrkdwn."""
-    return clip(escape(one_line(name) or "Somebody"), NAME)
+    return clip(escape(one_line(name) or say.SOMEBODY), NAME)
 
 
 def mention(slack_id: str) -> str:
@@ -86,14 +76,13 @@ def mention(slack_id: str) -> str:
 
 def some(of: Sequence[str], *, most: int = LIST, between: str = ", ") -> str:
     """The first ones, and how many more there are."""
-    more = [f"{len(of) - most:,} more"] if len(of) > most else []
+    more = [say.more(len(of) - most)] if len(of) > most else []
     return between.join([*of[:most], *more])
 
 
 def on_it(names: Sequence[str], *, most: int = LIST) -> str:
     """ "Ada, Grace are on it", or nothing. Names are plain text."""
-    verb = "is" if len(names) == 1 else "are"
-    return f"{some([name_of(name) for name in names], most=most)} {verb} on it" if names else ""
+    return say.on_it(some([name_of(name) for name in names], most=most), count=len(names)) if names else ""
 
 
 def tags_of(tags: Sequence[str]) -> str:
@@ -113,5 +102,4 @@ def facts(of: Iterable[str | None]) -> str:
 
 def stars(rating: float) -> str:
     """ "★★★★☆ 4 of 5", for 1 to 5. Other programs may have written 4 as 4.0."""
-    full = int(rating)
-    return f"{'★' * full}{'☆' * (5 - full)} {full} of 5"
+    return say.stars(int(rating))

@@ -14,6 +14,7 @@ from typing import Any
 
 import slackblocks as slack
 
+from bot.blocks.words import common as say
 from bot.tickets.text import encoded
 
 # chat.update refuses a text over 4,000 characters: https://docs.slack.dev/reference/methods/chat.update
@@ -116,7 +117,7 @@ def escape(text: str) -> str:
 
 def quiet(mrkdwn: str) -> str:
     """The same mrkdwn, in which no channel and no group is alerted."""
-    return _BROADCAST.sub(lambda found: "@" + (found[1].removeprefix("subteam") or "group"), mrkdwn)
+    return _BROADCAST.sub(lambda found: "@" + (found[1].removeprefix("subteam") or say.GROUP), mrkdwn)
 
 
 def one_line(text: str) -> str:
@@ -129,13 +130,12 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: _cut(text, limit - 1)].rstrip() + "…"
 
 
-def date(at: dt.datetime, form: str = "{date_short_pretty} {time}") -> str:
+def date(at: dt.datetime, form: str = say.MOMENT) -> str:
     """A moment as each reader's own clock has it.
 
     https://docs.slack.dev/messaging/formatting-message-text#date-formatting
     """
-    fallback = at.astimezone(dt.UTC).strftime("%-d %b %Y %H:%M UTC")
-    return f"<!date^{int(at.timestamp())}^{form}|{fallback}>"
+    return f"<!date^{int(at.timestamp())}^{form}|{say.moment(at.astimezone(dt.UTC))}>"
 
 
 def link(url: str | None, label: str, *, longest: int = LINK) -> str:

@@ -23,6 +23,7 @@ from bot.blocks import mirror, setups
 from bot.blocks.digest import without_data
 from bot.blocks.surface import Message
 from bot.delivery import agents, digests, directory, offers, projection
+from bot.delivery import words as say
 from bot.delivery.projection import Step, Suspended
 from bot.delivery.slack import CHANNEL_CLOSED, DESK_CLOSED, RateLimited, SlackRefused, Unclear, ask, call, delete_file
 from bot.services import Services
@@ -539,7 +540,7 @@ class Courier:
         card = (await showing.posted(tx, mark.ticket_id)).get(("triage", "card"))
         if ticket is None or ticket.triage_channel is None:
             return
-        what = f"The card of #{ticket.number} ({ticket.title})" if step.slot == "card" else _what(step.slot)
+        what = _what(step.slot, ticket)
         said = mirror.parked(views.Parked(what=what, error=error))
         await notices.add(
             tx,
@@ -627,7 +628,7 @@ class Courier:
             known = await channels.find(tx, channel_id)
             why = unfit_for_digests(found, known.role if known else None)
             if why:
-                await agents.tell(tx, channel_id, "no digest", setups.unfit_for_digests(channel_id, why))
+                await agents.tell(tx, channel_id, "no_digest", setups.unfit_for_digests(channel_id, why))
         if why:
             raise SlackRefused(why)
 
@@ -705,17 +706,10 @@ def _backoff(attempts: int) -> float:
     return min(300.0, 2.0 ** min(attempts, 9)) * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load, keeps no secret
 
 
-def _what(slot: str) -> str:
-    kind = slot.partition(":")[0]
-    return {
-        "message": "A message",
-        "files": "What was attached to a message",
-        "status": "The status message",
-        "root": "The new ticket's first message",
-        "rating": "The rating question",
-        "email": "The question about an e-mail",
-        "rated": "A low rating",
-    }.get(kind, "Something")
+def _what(slot: str, ticket: tickets.Ticket) -> str:
+    if slot == "card":
+        return say.the_card(number=ticket.number, title=ticket.title)
+    return say.PARKED.get(slot.partition(":")[0], say.SOMETHING)
 
 
 @contextlib.asynccontextmanager

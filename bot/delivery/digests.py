@@ -10,6 +10,7 @@ import structlog
 from bot.blocks import digest as blocks
 from bot.blocks.surface import Message
 from bot.delivery import directory
+from bot.delivery import words as say
 from bot.delivery.slack import DESK_CLOSED, RateLimited, SlackRefused, Unclear
 from bot.services import Services
 from bot.tickets import digest, schedules
@@ -76,11 +77,11 @@ async def why_not(services: Services, channel: str) -> str | None:
     except SlackRefused as refused:
         if refused.error in DESK_CLOSED or refused.error == "missing_scope":
             raise
-        return f"Slack does not show it to the desk ({refused.error})"
+        return say.unseen(error=refused.error)
     async with services.transaction() as tx:
         known = await channels.find(tx, channel)
     if known is not None and known.suspended is not None:
-        return known.suspended
+        return say.STILL_READING if known.suspended == channels.UNREAD else known.suspended
     return no_place_for_digests(found, known.role if known else None)
 
 

@@ -17,6 +17,7 @@ import structlog
 
 from bot.blocks import answers
 from bot.blocks.surface import Message, escape
+from bot.delivery import words as say
 from bot.delivery.homes import Homes
 from bot.delivery.reader import LEASE_SECONDS, Lost, Reader
 from bot.delivery.slack import DESK_CLOSED, SlackRefused, Unclear
@@ -124,9 +125,9 @@ class Importer:
         elif opening.ticket_id is not None:
             await self._leave_it(opening, opening.ticket_id)
         elif error in GONE:
-            await self._give_up(opening, "No ticket was opened: this message is gone.")
+            await self._give_up(opening, say.GONE)
         else:
-            await self._give_up(opening, "No ticket was opened: Slack does not show this conversation to the desk.")
+            await self._give_up(opening, say.NOT_SHOWN)
 
     async def _has_moved(self, opening: Opening) -> bool:
         """Whether Slack has given the channel another id meanwhile, under which the thread is to be asked for."""
@@ -153,18 +154,12 @@ class Importer:
             assert ticket.channel is not None
             assert ticket.root_ts is not None
             await imports.finish(tx, self._services.desk, opening, ticket.channel, ticket.root_ts)
-            said = (
-                f"This is ticket #{ticket.number}, but Slack does not show the desk the rest of its thread any more:"
-                " what was written there before you asked may be missing."
-            )
+            said = say.rest_is_gone(number=ticket.number)
             await self._tell(tx, opening, answers.sentence(escape(said)))
 
     async def _say_stuck(self, opening: Opening, reference: str) -> None:
         """It is tried again and again all the same: what was asked for is not to be lost."""
-        said = answers.sentence(
-            "The desk fails to make a ticket of what you have pointed at, and goes on trying."
-            f" Tell whoever runs it this reference: {reference}"
-        )
+        said = answers.sentence(escape(say.import_fails(reference=reference)))
         async with self._services.transaction() as tx:
             await self._tell(tx, opening, said, key=f"stuck:{opening.id}")
 

@@ -16,17 +16,18 @@ from uuid import UUID
 
 from bot.blocks import card, customer, mirror
 from bot.blocks.surface import Message
+from bot.blocks.words import common
+from bot.delivery import words as say
 from bot.tickets import attendance, conversation, files, text, views
 from bot.tickets.desk import Desk
 from storage import channels, copies, emails, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.showing import Happening, Posted, Unshown
-from storage.tickets import AuthorRole, Side, Ticket
+from storage.tickets import Side, Ticket
 
 #: By Slack's subtype: https://docs.slack.dev/reference/events/message
 MANNERS: Mapping[str, Literal["broadcast", "me"]] = {"thread_broadcast": "broadcast", "me_message": "me"}
-UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
 
 #: A rating that the agents are told of at once, and those below it.
 LOW = 2
@@ -222,7 +223,7 @@ async def _shared(view: _View) -> Step | None:
     if bundle is None:
         return None
     author = await _author(view.tx, bundle.created_by)
-    name = (author.name if author else None) or UNNAMED[bundle.author_role]
+    name = (author.name if author else None) or common.UNNAMED[bundle.author_role]
     picture = author.picture if author else None
     message = mirror.files(views.Files(author=name, picture=picture, names=[name for _, name in bundle.files]))
     slot = f"files:{bundle.message_id}"
@@ -246,7 +247,7 @@ async def _rated(view: _View) -> list[tuple[str, Message]]:
     )
     told = views.Rated(
         number=ticket.number,
-        requester=_name(requester) if requester else ticket.customer_email or "somebody",
+        requester=_name(requester) if requester else ticket.customer_email or say.SOMEBODY,
         rating=int(feedback["rating"]),
         comment=feedback.get("comment"),
         assignees=[person.slack_id for person in view.assignees],
@@ -277,7 +278,7 @@ async def _mirrored(view: _View, one: Unshown) -> Step:
 
 
 async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
-    name = (author.name if author else None) or UNNAMED[one.author_role]
+    name = (author.name if author else None) or common.UNNAMED[one.author_role]
     picture = author.picture if author else None
     words = await _words(view.tx, one)
     if one.kind == "note":
@@ -308,7 +309,7 @@ def _attached(view: _View, one: Unshown, file: Mapping[str, Any]) -> views.Attac
     # What an agent attached to a reply stands in triage, where the customer cannot open it: they get the copy.
     from_triage = view.side == "customer" and one.side is None and one.source is not None
     link = "" if from_triage else str(file.get("url", ""))
-    return views.Attached(str(file.get("name", "file")), link, too_large=files.is_too_large(file))
+    return views.Attached(str(file.get("name", common.FILE)), link, too_large=files.is_too_large(file))
 
 
 async def _words(tx: Transaction, one: Unshown) -> str:
@@ -334,7 +335,7 @@ async def _root(view: _View) -> views.Root:
 
 
 def _name(person: Person | None) -> str:
-    return (person.name if person else None) or "somebody"
+    return (person.name if person else None) or say.SOMEBODY
 
 
 async def _status(view: _View) -> views.Status:
@@ -368,7 +369,7 @@ async def _card(view: _View) -> views.Card:
         title=ticket.title,
         status=ticket.status,
         priority=ticket.priority,
-        requester=_name(requester) if requester else ticket.customer_email or "somebody",
+        requester=_name(requester) if requester else ticket.customer_email or say.SOMEBODY,
         company=await _company(view, requester) if requester else None,
         source_channel=ticket.source_channel,
         assignees=[person.slack_id for person in view.assignees],
@@ -395,7 +396,7 @@ async def _earlier_thread(view: _View) -> str | None:
 async def _company(view: _View, person: Person) -> str | None:
     if person.team_id == view.desk.team_id:
         return None
-    return await people.company(view.tx, person.team_id) or "another company"
+    return await people.company(view.tx, person.team_id) or say.ANOTHER_COMPANY
 
 
 async def _latest(view: _View) -> views.Latest | None:
@@ -419,7 +420,7 @@ async def _held(view: _View, one: replies.Reply) -> Message:
             words=text.unpinged(one.words, names),
             due_at=one.due_at,
             state=await showing.fate(view.tx, view.ticket.id, one.id) if one.state == "sent" else one.state,
-            files=[str(file.get("name") or "file") for file in one.files],
+            files=[str(file.get("name") or common.FILE) for file in one.files],
         )
     )
 
@@ -433,7 +434,7 @@ async def _email_claim(view: _View, one: emails.Claim) -> Message:
             id=str(one.id),
             customer=_name(customer_),
             email=one.email,
-            owner=await people.customer_name(view.tx, one.email) or "somebody whom another program knows",
+            owner=await people.customer_name(view.tx, one.email) or say.SOMEBODY_ELSEWHERE,
             state=one.state,
             decided_by=_name(decided_by),
             alert=[person.slack_id for person in view.assignees] if one.state == "asked" else (),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.delivery import directory
+from bot.delivery import words as say
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, ask
 from bot.services import Services
 from bot.tickets import work
@@ -26,13 +27,9 @@ async def must_reach(
         async with asyncio.timeout(SECONDS):
             await _must_reach(replace(services, slack=slack), agent, channel, chosen)
     except (TimeoutError, RateLimited, Unclear):
-        raise Refused(
-            "Slack does not say just now whether this person can be reached. Please try again.", field="customer"
-        ) from None
+        raise Refused(say.UNANSWERED, field="customer") from None
     except SlackRefused as refused:
-        raise Refused(
-            f"The desk cannot write to this person: Slack answers {refused.error}.", field="customer"
-        ) from None
+        raise Refused(say.unreachable(error=refused.error), field="customer") from None
 
 
 async def _must_reach(services: Services, agent: Person, channel: str | None, chosen: str) -> None:
@@ -45,8 +42,4 @@ async def _must_reach(services: Services, agent: Person, channel: str | None, ch
     if support is None:
         await ask(services.slack, "conversations.open", users=chosen)
     elif not await directory.is_in(services.slack, support, chosen):
-        raise Refused(
-            "This person is not in this channel and would not see the ticket. Invite them first, or type /ticket new"
-            " elsewhere: the ticket then begins in their direct messages.",
-            field="customer",
-        )
+        raise Refused(say.NOT_IN_CHANNEL, field="customer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.blocks import setups
 from bot.blocks.surface import Message
 from bot.delivery import agents, directory, leaving
+from bot.delivery import words as say
 from bot.delivery.slack import DESK_CLOSED, SlackRefused
 from bot.services import Services
 from bot.tickets.places import Found, unfit_for_triage
@@ -40,7 +41,7 @@ async def check(services: Services, channel_id: str) -> None:
         except SlackRefused as refused:
             if refused.error in DESK_CLOSED or refused.error == "missing_scope":
                 raise
-            await _suspend(tx, channel, f"Slack does not show it to the desk ({refused.error})", None)
+            await _suspend(tx, channel, say.unseen(error=refused.error), None)
             return
         await channels.see(tx, channel.id, name=found.name, private=found.private, shared=found.shared)
         if unfit:

@@ -16,6 +16,7 @@ from bot.blocks.ids import Action
 from bot.blocks.surface import Message
 from bot.delivery.slack import call
 from bot.listeners import verbs
+from bot.listeners import words as say
 from bot.services import Services
 from bot.tickets import emails, listing, work
 from bot.tickets.errors import Refused
@@ -164,7 +165,7 @@ def _others(app: AsyncApp, services: Services) -> None:
 
     @app.action(re.compile(""))
     async def unknown() -> None:
-        raise Refused("This button is from an older version of the desk and does nothing any more.")
+        raise Refused(say.BUTTON_TOO_OLD)
 
 
 async def presser(services: Services, tx: Transaction, body: Mapping[str, Any]) -> Person:
@@ -176,7 +177,7 @@ async def presser(services: Services, tx: Transaction, body: Mapping[str, Any]) 
 def number_of(action: Mapping[str, Any]) -> int:
     value = str(action.get("value", ""))
     if not (value.isascii() and value.isdecimal() and len(value) < 10):
-        raise Refused("This button belongs to no ticket.")
+        raise Refused(say.BUTTON_OF_NO_TICKET)
     return int(value)
 
 
@@ -184,4 +185,4 @@ def _uuid(action: Mapping[str, Any]) -> UUID:
     try:
         return UUID(str(action.get("value", "")))
     except ValueError:
-        raise Refused("This button belongs to nothing any more.") from None
+        raise Refused(say.BUTTON_OF_NOTHING) from None

@@ -20,6 +20,7 @@ from bot.blocks import answers, modals
 from bot.blocks.surface import escape
 from bot.delivery.homes import is_home
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, call
+from bot.listeners import words as say
 from bot.listeners.buttons import tell
 from bot.listeners.requests import RESULT
 from bot.metrics import RequestResult
@@ -32,9 +33,6 @@ log = structlog.get_logger(__name__)
 
 #: Slack did not do what a press was to lead to: no form was opened.
 SLACK_AWAY = (RateLimited, SlackRefused, Unclear)
-NO_FORM = "Slack did not open the form. Please try again."
-AWAY = "The desk cannot reach its database just now. Nothing was changed; please try again in a minute."
-UNCLEAR = "The desk lost its database just now. It may not have been done: look before you try again."
 
 
 def answer(services: Services) -> Callable[..., Awaitable[BoltResponse]]:
@@ -85,16 +83,16 @@ def _sentence(error: Exception) -> str:
             return str(error)
         case CommitUnclear():
             log.warning("the database went away during a commit", error=str(error))
-            return UNCLEAR
+            return say.COMMIT_UNCLEAR
         case DatabaseAway():
             log.warning("the database cannot be reached", error=str(error))
-            return AWAY
+            return say.DATABASE_AWAY
         case _ if isinstance(error, SLACK_AWAY):
             log.warning("Slack did not open a form", error=str(error))
-            return NO_FORM
+            return say.NO_FORM
         case _:
             log.error("unexpected error", exc_info=error)
-            return f"Something went wrong in the desk. Tell whoever runs it this reference: {logs.reference()}"
+            return say.went_wrong(reference=logs.reference())
 
 
 def _form(error: Exception, view: Mapping[str, Any]) -> BoltResponse:

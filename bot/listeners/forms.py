@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks import answers, modals
 from bot.blocks.ids import Callback
 from bot.delivery import reaching
+from bot.listeners import words as say
 from bot.listeners.buttons import presser
 from bot.services import Services
 from bot.tickets import emails, forms, imports, text, work
@@ -23,8 +24,6 @@ from storage import picked, replies, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Priority
-
-BELONGS_NOWHERE = "This form belongs to no ticket. Open it again."
 
 
 class Shown(BaseModel):
@@ -53,7 +52,7 @@ class About(BaseModel):
     @property
     def ticket(self) -> int:
         if self.number is None:
-            raise Refused(BELONGS_NOWHERE)
+            raise Refused(say.FORM_OF_NO_TICKET)
         return self.number
 
 
@@ -85,7 +84,7 @@ def register(app: AsyncApp, services: Services) -> None:
 
     async def edit(tx: Transaction, person: Person, about: About, form: forms.EditForm) -> None:
         if about.shown is None:
-            raise Refused(BELONGS_NOWHERE)
+            raise Refused(say.FORM_OF_NO_TICKET)
         shown = work.Fields(**dict(about.shown))
         sent = work.Fields(form.title, form.priority, form.tags, form.assignees)
         await work.edit(tx, services.desk, person, about.ticket, shown, sent)
@@ -99,7 +98,7 @@ def register(app: AsyncApp, services: Services) -> None:
     async def add(tx: Transaction, person: Person, about: About, form: forms.AddForm) -> None:
         kept = await picked.take(tx, person, about.picked) if about.picked else None
         if kept is None:
-            raise Refused("This form is too old. Choose “Add to ticket” in the message's menu again.")
+            raise Refused(say.FORM_TOO_OLD)
         await imports.add(tx, services.desk, person, form.number, Picked.model_validate(kept))
 
     takes(Callback.NOTE, forms.WordsForm, note)
@@ -175,4 +174,4 @@ def metadata(view: Mapping[str, Any]) -> About:
     try:
         return About.model_validate_json(view.get("private_metadata") or "{}")
     except ValidationError:
-        raise Refused(BELONGS_NOWHERE) from None
+        raise Refused(say.FORM_OF_NO_TICKET) from None

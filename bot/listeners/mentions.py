@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from bot.blocks import answers
 from bot.blocks.surface import Message, escape
 from bot.listeners import payloads, verbs
+from bot.listeners import words as say
 from bot.services import Services
 from bot.tickets import conversation, grammar, text
 from bot.tickets.errors import Refused
@@ -99,11 +100,7 @@ def _is_a_request(command: grammar.Command, said: str) -> bool:
 
 def _suits_thread(command: grammar.Command, side: Side | None, *, is_agent: bool) -> None:
     if side == "customer" and is_agent and isinstance(command, grammar.Note | grammar.Reply):
-        raise Refused(
-            "The customer can read what you write in this thread, so a note cannot be made here. Write it in triage."
-            if isinstance(command, grammar.Note)
-            else "Write your answer in this thread without mentioning me: the customer reads it here."
-        )
+        raise Refused(say.NO_NOTE_HERE if isinstance(command, grammar.Note) else say.NO_REPLY_HERE)
 
 
 async def _take_in(services: Services, tx: Transaction, event: Mapping[str, Any], words: str) -> None:

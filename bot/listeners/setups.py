@@ -15,6 +15,7 @@ from bot.blocks import modals, setups
 from bot.blocks.ids import Action, Callback
 from bot.delivery import directory, invitation
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, call
+from bot.listeners import words as say
 from bot.listeners.buttons import presser
 from bot.listeners.forms import metadata, values
 from bot.services import Services
@@ -32,9 +33,6 @@ ROLES: Mapping[Action, Role] = {
     Action.LEAVE_ALONE: "none",
 }
 CHANNEL = re.compile("[CG][A-Z0-9]+")
-UNSEEN = "Slack shows the desk no such channel. Type /invite @desk there first."
-UNANSWERED = "Slack did not say just now what this channel is like. Please try again."
-NO_CHANNEL = "Type `/ticket setup` in the channel that you want to set up."
 
 
 def register(app: AsyncApp, services: Services) -> None:
@@ -86,7 +84,7 @@ async def set_up(
 ) -> None:
     """Opens the form for whoever (team, Slack id) may set up the channel."""
     if not CHANNEL.fullmatch(channel_id):
-        raise Refused(NO_CHANNEL)
+        raise Refused(say.SET_UP_IN_CHANNEL)
     await _introduced(services, client, who)
     async with services.answering() as tx:
         person = await people.meet(tx, *who)
@@ -108,7 +106,7 @@ async def _look(services: Services, client: AsyncWebClient, slack_id: str, chann
     A private one without a role is not there for somebody who is not in it: they would come to read what is said there.
     """
     if channel_id is None or not CHANNEL.fullmatch(channel_id):
-        raise Refused(NO_CHANNEL)
+        raise Refused(say.SET_UP_IN_CHANNEL)
     async with services.answering() as tx:
         known = await channels.find(tx, channel_id)
     with _saying_at("role"):
@@ -116,7 +114,7 @@ async def _look(services: Services, client: AsyncWebClient, slack_id: str, chann
         open_to_all = not found.private or (known is not None and known.role != "none")
         if open_to_all or await directory.is_in(client, channel_id, slack_id):
             return found
-    raise Refused(UNSEEN, field="role")
+    raise Refused(say.UNSEEN_CHANNEL, field="role")
 
 
 async def _look_for_digests(client: AsyncWebClient, channel_id: str | None) -> Found | None:
@@ -130,9 +128,9 @@ def _saying_at(field: str) -> Iterator[None]:
     try:
         yield
     except SlackRefused as refused:
-        raise Refused(UNSEEN, field=field) from refused
+        raise Refused(say.UNSEEN_CHANNEL, field=field) from refused
     except (RateLimited, Unclear) as error:
-        raise Refused(UNANSWERED, field=field) from error
+        raise Refused(say.UNANSWERED, field=field) from error
 
 
 async def _tell(tx: Transaction, channel: Channel, by: str, key: str) -> None:
@@ -141,4 +139,4 @@ async def _tell(tx: Transaction, channel: Channel, by: str, key: str) -> None:
     triage = channel.triage_channel or (default.id if default else None)
     if channel.role != "triage" and triage is not None:
         said = setups.told(channel, by)
-        await notices.add(tx, f"set up:{key}", "channel", said.arguments(), channel=triage)
+        await notices.add(tx, f"set_up:{key}", "channel", said.arguments(), channel=triage)

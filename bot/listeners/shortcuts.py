@@ -12,6 +12,7 @@ from bot.blocks import answers, modals
 from bot.blocks.ids import Shortcut
 from bot.delivery.slack import call
 from bot.listeners import payloads
+from bot.listeners import words as say
 from bot.listeners.buttons import presser
 from bot.services import Services
 from bot.tickets import imports, listing, text
@@ -39,7 +40,7 @@ def register(app: AsyncApp, services: Services) -> None:
         async with services.answering() as tx:
             person = await presser(services, tx, body)
             if not person.agent_of:
-                raise Refused("Only agents can add messages to tickets. In your ticket's thread, just write.")
+                raise Refused(say.ONLY_AGENTS_ADD)
             kept = await picked.keep(tx, person, message.model_dump(mode="json"))
         view = modals.add_to_ticket(text.readable(message.text, {}), str(kept))
         await call(client, "views.open", trigger_id=body["trigger_id"], view=view)

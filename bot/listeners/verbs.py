@@ -7,7 +7,9 @@ from typing import assert_never
 
 from bot.blocks import answers, setups
 from bot.blocks import digest as digest_blocks
+from bot.blocks.parts import mention
 from bot.blocks.surface import Message
+from bot.listeners import words as say
 from bot.services import Services
 from bot.tickets import digest, grammar, listing, schedules, setup, work
 from bot.tickets.arrivals import File
@@ -36,7 +38,7 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
     desk = services.desk
     match command:
         case grammar.New():
-            raise Refused("Write `/ticket new` in any channel to open a ticket with a form.")
+            raise Refused(say.NEW_BY_COMMAND)
         case grammar.List():
             return await listed(services, tx, person, command)
         case grammar.Mine():
@@ -46,44 +48,40 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             return answers.shown(shown, link=listing.link(desk, shown.ticket))
         case grammar.Claim(number):
             ticket = await work.claim(tx, person, number)
-            return answers.sentence(f"#{ticket.number} is yours.")
+            return answers.sentence(say.claimed(number=ticket.number))
         case grammar.Assign(number, whom):
             await work.assign(tx, desk, person, number, [one.slack_id for one in whom])
-            return answers.sentence(f"#{number} is assigned to {_people(whom)}.")
+            return answers.sentence(say.assigned(number=number, people=_mentions(whom)))
         case grammar.Unassign(number, whom):
             await work.unassign(tx, desk, person, number, [one.slack_id for one in whom])
-            return answers.sentence(f"#{number} is no longer assigned to {_people(whom)}.")
+            return answers.sentence(say.unassigned(number=number, people=_mentions(whom)))
         case grammar.Reply(number, words):
             await work.reply(tx, desk, person, number, words, typed_at=typed_at, files=files)
-            wait = f"{desk.undo.total_seconds():g}"
-            return answers.sentence(
-                f"Your reply to #{number} goes out in {wait} s, or when the ticket is closed."
-                " Until then, undo it in its thread."
-            )
+            return answers.sentence(say.reply_held(number=number, seconds=desk.undo.total_seconds()))
         case grammar.Note(number, words):
             await work.note(tx, person, number, words)
-            return answers.sentence(f"Noted on #{number}. The customer does not see it.")
+            return answers.sentence(say.noted(number=number))
         case grammar.Priority(number, level):
             await work.set_priority(tx, person, number, level)
-            return answers.sentence(f"#{number} has {level} priority now.")
+            return answers.sentence(say.prioritised(number=number, priority=level))
         case grammar.Tag(number, add, remove):
             await work.tag(tx, person, number, add, remove)
-            return answers.sentence(f"The tags of #{number} are changed.")
+            return answers.sentence(say.tagged(number=number))
         case grammar.Title(number, title):
             await work.retitle(tx, person, number, title)
-            return answers.sentence(f"#{number} has its new title.")
+            return answers.sentence(say.retitled(number=number))
         case grammar.Set(number, fields):
             await work.set_fields(tx, person, number, fields)
-            return answers.sentence(f"The fields of #{number} are changed.")
+            return answers.sentence(say.fields_set(number=number))
         case grammar.Close(number, comment):
             sent = await work.close(tx, person, number, comment, typed_at=typed_at)
             return answers.sentence(answers.closed(number, sent))
         case grammar.Reopen(number):
             await work.reopen(tx, person, number)
-            return answers.sentence(f"#{number} is open again.")
+            return answers.sentence(say.reopened(number=number))
         case grammar.Spam(number):
             await work.not_a_ticket(tx, person, number, typed_at=typed_at)
-            return answers.sentence(f"#{number} is closed as not a ticket, without a word to the customer.")
+            return answers.sentence(say.not_a_ticket(number=number))
         case grammar.Digest():
             return await _digest(services, tx, person, command, key)
         case grammar.Setup():
@@ -100,14 +98,14 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
 async def _set_up(services: Services, tx: Transaction, person: Person, typed_at: tuple[str, str] | None) -> Message:
     """A mention cannot open the form by itself: Slack allows that only after a press or a command."""
     if typed_at is None:
-        raise Refused("Type `/ticket setup` in the channel that you want to set up.")
+        raise Refused(say.SET_UP_IN_CHANNEL)
     channel, _ = typed_at
     found = await setup.present(tx, services.desk, person, channel)
     return setups.opens_form(found.channel)
 
 
-def _people(whom: tuple[grammar.Person, ...]) -> str:
-    return ", ".join(f"<@{one.slack_id}>" for one in whom)
+def _mentions(whom: tuple[grammar.Person, ...]) -> list[str]:
+    return [mention(one.slack_id) for one in whom]
 
 
 async def listed(
@@ -120,7 +118,7 @@ async def listed(
 ) -> Message:
     found = await listing.listed(tx, services.desk, person, wanted, order=order, after=after)
     more = listing.encode_more(wanted, order, found.next) if found.next else None
-    heading = listing.heading(wanted) if order == "activity" else "Your tickets, most urgent first"
+    heading = listing.heading(wanted) if order == "activity" else say.YOURS_BY_URGENCY
     return answers.page(listing.rows(services.desk, found), heading=heading, more=more)
 
 
@@ -137,5 +135,4 @@ async def _digest(services: Services, tx: Transaction, person: Person, command: 
         zone = await schedules.zone_of(tx, part.scope.triage)
         said = digest_blocks.digest(await digest.digest(tx, part, command.period, zone=zone), desk.place)
         await notices.add(tx, f"{notices.DIGEST}{key}:{channel}", "channel", said.arguments(), channel=channel)
-    places = " and ".join(f"<#{channel}>" for channel in posts)
-    return answers.sentence(f"The digest is on its way to {places}.")
+    return answers.sentence(say.digest_coming(channels=[f"<#{channel}>" for channel in posts]))

@@ -13,6 +13,7 @@ from bot.tickets import grammar
 from bot.tickets.errors import Refused
 from bot.tickets.hours import WorkingHours
 from bot.tickets.permissions import Operation, demand_in
+from bot.tickets.words import lists as say
 from storage import channels, figures, people
 from storage.engine import Transaction
 from storage.figures import (
@@ -65,15 +66,7 @@ class Period:
     @property
     def label(self) -> str:
         """Such as "Today, 5 Nov 2025" or "Last 7 days, 30 Oct – 5 Nov 2025"."""
-        first, last = self.dates[0], self.dates[-1]
-        if self.name == "today":
-            return f"Today, {_date(last)} {last.year}"
-        year = f" {first.year}" if first.year != last.year else ""
-        return f"Last {len(self.days)} days, {_date(first)}{year} – {_date(last)} {last.year}"
-
-
-def _date(date: dt.date) -> str:
-    return f"{date.day} {date:%b}"
+        return say.period(self.dates[0], self.dates[-1], days=len(self.dates))
 
 
 def period_of(name: PeriodName, now: dt.datetime, zone: ZoneInfo) -> Period:
@@ -120,15 +113,13 @@ async def _of_channel(tx: Transaction, person: Person, of: grammar.Channel) -> S
         if one.id == of.id or (of.id is None and one.name.casefold() == name):
             return Scope((one.triage_channel,), one.id) if one.triage_channel else Scope((one.id,))
     near = get_close_matches(name, [one.name for one in support], n=1)
-    meant = f" Did you mean: `/ticket digest #{near[0]}`?" if near else ""
-    raise Refused(f"#{of.name} is no support channel of yours.{meant}")
+    raise Refused(say.no_such_channel(name=of.name, near=next(iter(near), None)))
 
 
 def _no_company(typed: str, known: Sequence[str]) -> str:
     words = {name.casefold(): name for name in (*known, *DAYS)}
     near = [words[word] for word in get_close_matches(typed.casefold(), words, n=1)]
-    meant = f"Did you mean: `/ticket digest {near[0]}`?" if near else "A channel is written with #."
-    return f"No customers of a company “{typed[:80]}” have asked for anything. {meant}"
+    return say.no_such_company(name=typed[:80], near=next(iter(near), None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 from bot.tickets import identity, work
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation, demand
+from bot.tickets.words import operations as say
 from storage import emails, people, showing, tickets
 from storage.emails import Claim
 from storage.engine import Transaction
@@ -32,7 +33,7 @@ async def leave(tx: Transaction, person: Person, number: int, email: str) -> Non
     person = await people.hold(tx, person)
     own, kept = await people.customer_email(tx, person.user_id), await emails.kept(tx, person)
     if person.email or own != kept:
-        raise Refused("The desk has an e-mail address for you already.", field="email")
+        raise Refused(say.EMAIL_KNOWN, field="email")
     for marked in await emails.supersede(tx, person, "asked"):
         await showing.mark(tx, marked)
     if await people.owner_of_email(tx, email) not in {None, person.user_id}:
@@ -78,15 +79,15 @@ async def _undecided(tx: Transaction, agent: Person, claim_id: UUID) -> Claim:
     claim = await emails.find(tx, claim_id)
     ticket = await tickets.by_id(tx, claim.ticket_id) if claim else None
     if claim is None or ticket is None:
-        raise Refused("This question is about nobody.")
+        raise Refused(say.CLAIM_OF_NOBODY)
     demand(agent, ticket, Operation.DECIDE_EMAIL)
     await _one_at_a_time(tx, claim.team_id, claim.slack_id, claim.email)
     claim = await emails.find(tx, claim_id)
     assert claim is not None
     if claim.state == "superseded":
-        raise Refused("This person goes by another address now.")
+        raise Refused(say.CLAIM_SUPERSEDED)
     if claim.state != "asked":
-        raise Refused(f"Somebody was faster: it is {claim.state} already.")
+        raise Refused(say.decided_already(state=claim.state))
     return claim
 
 

@@ -24,6 +24,7 @@ from bot.tickets.hours import Day, WorkingHours, known_zone
 from bot.tickets.schedules import Times, When
 from bot.tickets.setup import Wanted
 from bot.tickets.text import clean
+from bot.tickets.words import forms as say
 from storage.channels import Mode, Role
 from storage.reactions import USUAL, Reactions
 from storage.tickets import Priority
@@ -57,7 +58,7 @@ def _none_if_blank(value: Any) -> Any:
 def _at_most(length: int, what: str) -> AfterValidator:
     def check(value: str | None) -> str | None:
         if value is not None and len(value) > length:
-            raise wrong(f"{what} is too long: at most {length:,} characters, it has {len(value):,}.")
+            raise wrong(say.too_long(what, most=length, length=len(value)))
         return value
 
     return AfterValidator(check)
@@ -66,7 +67,7 @@ def _at_most(length: int, what: str) -> AfterValidator:
 def _some(what: str) -> AfterValidator:
     def check(value: str) -> str:
         if not value:
-            raise wrong(f"{what} has no words.")
+            raise wrong(say.empty(what))
         return value
 
     return AfterValidator(check)
@@ -75,33 +76,23 @@ def _some(what: str) -> AfterValidator:
 def parsed_tags(typed: str) -> tuple[str, ...]:
     """Tags as people type them, parted by commas or spaces: "Billing, #urgent" gives ("billing", "urgent").
 
-    ValueError names the first that cannot be one.
+    ValueError (`wrong`) names the first that cannot be one.
     """
     tags = [word.removeprefix("#").lower() for word in re.split(r"[\s,]+", typed) if word.strip("#")]
     for tag in tags:
         if len(tag) > TAG_LENGTH:
-            raise ValueError(f"The tag “{tag[:30]}…” is too long: at most {TAG_LENGTH} characters.")
+            raise wrong(say.tag_too_long(tag=tag[:30], most=TAG_LENGTH))
         if not _TAG.fullmatch(tag):
-            raise ValueError(f"“{tag}” cannot be a tag: tags are of letters, digits, - and _.")
+            raise wrong(say.no_tag(tag=tag))
     return tuple(dict.fromkeys(tags))
 
 
 def _tags(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parsed_tags(clean(value))
-    except ValueError as error:
-        raise wrong(str(error)) from error
+    return parsed_tags(clean(value)) if isinstance(value, str) else value
 
 
 def _times(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value or ()
-    try:
-        return timetable.parsed(clean(value))
-    except ValueError as error:
-        raise wrong(str(error)) from error
+    return timetable.parsed(clean(value)) if isinstance(value, str) else value or ()
 
 
 _emptied_days = BeforeValidator(lambda value: value or ())
@@ -110,7 +101,7 @@ _emptied_days = BeforeValidator(lambda value: value or ())
 def _email(value: Any) -> Any:
     typed = _stripped(value)
     if not _EMAIL.fullmatch(typed) or not typed.isprintable() or len(typed) > EMAIL_LENGTH:
-        raise wrong("This is no e-mail address. One looks like ada@example.com.")
+        raise wrong(say.NO_EMAIL)
     return typed
 
 
@@ -120,14 +111,14 @@ Email = Annotated[str, BeforeValidator(_email)]
 def _number(value: Any) -> Any:
     typed = _stripped(value).removeprefix("#") if isinstance(value, str | None) else str(value)
     if not (typed.isascii() and typed.isdecimal() and 0 < int(typed[:20]) <= LARGEST_NUMBER):
-        raise wrong("Type the number of a ticket, such as 42.")
+        raise wrong(say.NO_NUMBER)
     return int(typed)
 
 
 def _emoji(value: Any) -> str | None:
     typed = canonical_emoji(_stripped(value).strip(":")) if isinstance(value, str) else ""
     if typed and not _EMOJI.fullmatch(typed):
-        raise wrong("Type one emoji by its name, such as :eyes:")
+        raise wrong(say.NO_EMOJI)
     return typed or None
 
 
@@ -139,14 +130,14 @@ def canonical_emoji(name: str) -> str:
 
 def _few(people: tuple[str, ...]) -> tuple[str, ...]:
     if len(people) > MOST_PEOPLE:
-        raise wrong(f"These are too many: at most {MOST_PEOPLE} people.")
+        raise wrong(say.too_many_people(most=MOST_PEOPLE))
     return people
 
 
 _at_most_people = AfterValidator(_few)
-Title = Annotated[str, BeforeValidator(_stripped), _some("The title"), _at_most(TITLE_LENGTH, "The title")]
-Words = Annotated[str, BeforeValidator(_stripped), _some("The message"), _at_most(WORDS_LENGTH, "The message")]
-Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, "The comment")]
+Title = Annotated[str, BeforeValidator(_stripped), _some(say.TITLE), _at_most(TITLE_LENGTH, say.TITLE)]
+Words = Annotated[str, BeforeValidator(_stripped), _some(say.MESSAGE), _at_most(WORDS_LENGTH, say.MESSAGE)]
+Comment = Annotated[str | None, BeforeValidator(_none_if_blank), _at_most(WORDS_LENGTH, say.COMMENT)]
 Tags = Annotated[tuple[str, ...], BeforeValidator(_tags)]
 Number = Annotated[int, BeforeValidator(_number)]
 Emoji = Annotated[str | None, BeforeValidator(_emoji)]
@@ -162,7 +153,7 @@ class NewTicketForm(_Form):
     """`customer`: the Slack id of the one for whom an agent opens it. `priority`: None where it was not asked for."""
 
     title: Title
-    description: Annotated[str, BeforeValidator(_stripped), _at_most(WORDS_LENGTH, "The description")] = ""
+    description: Annotated[str, BeforeValidator(_stripped), _at_most(WORDS_LENGTH, say.DESCRIPTION)] = ""
     priority: Priority | None = None
     customer: str | None = None
 
@@ -200,7 +191,7 @@ class ReactionsForm(_Form):
     @classmethod
     def _differ(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is not None and name in info.data.values():
-            raise wrong(f":{name}: does something else here already.")
+            raise wrong(say.emoji_taken(name=name))
         return name
 
     @property
@@ -225,7 +216,7 @@ class TimesForm(_Form):
     @classmethod
     def _said(cls, value: dt.time | None, info: ValidationInfo) -> dt.time | None:
         if value is None and info.data.get("work_days"):
-            raise wrong("Say the time too, or choose no days.")
+            raise wrong(say.SAY_THE_TIME)
         return value
 
     @field_validator("zone")
@@ -233,7 +224,7 @@ class TimesForm(_Form):
     def _known(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             if info.data.get("digest_times") or info.data.get("work_days"):
-                raise wrong("Say of which time zone these times are, such as Europe/Berlin or America/New_York.")
+                raise wrong(say.WHICH_ZONE)
             return None
         return known_zone(value)
 
@@ -299,5 +290,5 @@ def _sentence(field: str, kind: str, message: str) -> str:
     if kind == "sentence":
         return message
     if kind == "missing":
-        return "This is missing."
-    return "Choose low, medium or high." if field == "priority" else f"This cannot be the {field.replace('_', ' ')}."
+        return say.MISSING
+    return say.NO_PRIORITY if field == "priority" else say.invalid(field)

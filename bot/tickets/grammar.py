@@ -12,10 +12,12 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from bot.tickets import text as words_of
+from bot.tickets.words import grammar as say
 
 Status: TypeAlias = Literal["open", "new", "pending", "closed", "all"]
 Level: TypeAlias = Literal["low", "medium", "high"]
 Period: TypeAlias = Literal["today", "week", "month"]
+Filter: TypeAlias = Literal["status", "whose", "tag", "priority"]
 Choice = TypeVar("Choice", bound=str)
 
 # Ticket numbers are a PostgreSQL integer.
@@ -25,16 +27,10 @@ FIELD_LENGTH = 50
 
 _LEVELS: tuple[Level, ...] = get_args(Level)
 _PERIODS: tuple[Period, ...] = get_args(Period)
-_CHOICES: Mapping[str, tuple[str, ...]] = {
+_CHOICES: Mapping[Filter, tuple[str, ...]] = {
     "status": get_args(Status),
     "whose": ("mine", "unassigned"),
     "priority": _LEVELS,
-}
-_FILTERS = {
-    "status": "a list is of one status",
-    "whose": "a list is of one person's tickets, or of those that are nobody's",
-    "tag": "a list is by one tag",
-    "priority": "a list is of one priority",
 }
 _NUMBER = re.compile(r"#?(-?)([0-9]+)")
 _CHANNEL = re.compile(r"<#[A-Z0-9]+\|([^<>]+)>")
@@ -257,22 +253,34 @@ class _Said:
 
     def wrong(self, mistake: str, *, near: str | None = None) -> Misunderstood:
         """`near`: what the person seems to have meant after the number; else the verb's example is shown."""
-        return Misunderstood(f"{mistake} Try: {_hint(self.verb, self.number, self.implied, self.called, near)}")
+        command = _hint(self.verb, self.number, self.implied, self.called, near)
+        return Misunderstood(say.try_instead(mistake, command=command))
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
     """A row of `help` and of the README. `example` is Slack-encoded; about ticket 42, if about any.
 
-    `for_customers`: usage and effect, where an agent's differ.
+    `usage_for_customers`: where an agent's differs.
     """
 
     usage: str
-    does: str
     example: str
     agents_only: bool
     read: Callable[[_Said], Command] = field(repr=False)
-    for_customers: tuple[str, str] | None = None
+    usage_for_customers: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.usage.split()[0]
+
+    @property
+    def does(self) -> str:
+        return say.DOES[self.name]
+
+    @property
+    def does_for_customers(self) -> str:
+        return say.DOES_FOR_CUSTOMERS.get(self.name, self.does)
 
     @property
     def typed(self) -> str:
@@ -304,12 +312,12 @@ def _list(said: _Said) -> List:
     for word in _words(said.rest):
         asked, value = _filter(said, word)
         if getattr(wanted, asked) is not None:
-            raise said.wrong(f"{_shown(word)} is one too many: {_FILTERS[asked]}.")
+            raise said.wrong(say.one_too_many(word=_shown(word), filter_by=asked))
         wanted = replace(wanted, **{asked: value})
     return wanted
 
 
-def _filter(said: _Said, word: str) -> tuple[str, Any]:
+def _filter(said: _Said, word: str) -> tuple[Filter, Any]:
     """The field of List that a word is for, and its value there."""
     plain = word.casefold()
     for asked, choices in _CHOICES.items():
@@ -320,8 +328,7 @@ def _filter(said: _Said, word: str) -> tuple[str, Any]:
     if word.startswith(("@", "<@")):
         return "whose", _person(said, word)
     near = _nearest(plain, [choice for choices in _CHOICES.values() for choice in choices])
-    meant = f"Did you mean {near}?" if near else "A tag is written with #, a person is picked with @."
-    raise said.wrong(f"There is nothing to list by {_shown(word)}. {meant}", near=near)
+    raise said.wrong(say.no_filter(word=_shown(word), near=near), near=near)
 
 
 def _mine(said: _Said) -> Mine:
@@ -349,12 +356,12 @@ def _unassign(said: _Said) -> Unassign:
 
 def _reply(said: _Said) -> Reply:
     number, said = _ticket(said, then_words=True)
-    return Reply(number, _needed_text(said, "The reply has no words."))
+    return Reply(number, _needed_text(said, say.NO_REPLY))
 
 
 def _note(said: _Said) -> Note:
     number, said = _ticket(said, then_words=True)
-    return Note(number, _needed_text(said, "The note has no words."))
+    return Note(number, _needed_text(said, say.NO_NOTE))
 
 
 def _priority(said: _Said) -> Priority:
@@ -366,46 +373,43 @@ def _tags(said: _Said) -> Tag:
     number, said = _ticket(said)
     words = _words(said.rest)
     if not words:
-        raise said.wrong("Which tags? + adds one, - takes one away.")
+        raise said.wrong(say.WHICH_TAGS)
     add = _unique(_tag(said, word.removeprefix("+")) for word in words if not word.startswith("-"))
     remove = _unique(_tag(said, word.removeprefix("-")) for word in words if word.startswith("-"))
     both = next((tag for tag in add if tag in remove), None)
     if both:
-        raise said.wrong(f"{_shown(both)} is to be added and taken away.")
+        raise said.wrong(say.both_ways(tag=_shown(both)))
     return Tag(number, add, remove)
 
 
 def _title(said: _Said) -> Title:
     number, said = _ticket(said, then_words=True)
-    return Title(number, _needed_text(said, "The title has no words."))
+    return Title(number, _needed_text(said, say.NO_TITLE))
 
 
 def _set(said: _Said) -> Set:
     number, said = _ticket(said)
     if not said.rest:
-        raise said.wrong("Which field? Write its name, =, and its value.")
+        raise said.wrong(say.WHICH_FIELD)
     fields: dict[str, str] = {}
     for found in _SETTING.finditer(said.rest):
         if found[0]:
             name, value = _field(said, found["name"], found["value"])
             if name.casefold() in {other.casefold() for other in fields}:
-                raise said.wrong(f"{_shown(name)} is there twice.")
+                raise said.wrong(say.twice(name=_shown(name)))
             fields[name] = value
     return Set(number, tuple(fields.items()))
 
 
 def _field(said: _Said, name: str, value: str | None) -> tuple[str, str]:
     if not name:
-        raise said.wrong(f"{_shown(value or '')} names no field: its name stands before =, without spaces.")
+        raise said.wrong(say.names_no_field(words=_shown(value or "")))
     if len(name) > FIELD_LENGTH:
-        raise said.wrong(f"The name {_shown(name)} is too long: at most {FIELD_LENGTH} characters.")
+        raise said.wrong(say.name_too_long(name=_shown(name), most=FIELD_LENGTH))
     if not _FIELD.fullmatch(name):
-        raise said.wrong(f"{_shown(name)} cannot be a field's name: those are of letters, digits, - _ and .")
+        raise said.wrong(say.no_field_name(name=_shown(name)))
     if value is None:
-        mistake = (
-            f"{_shown(name)} has no value: write = right after the name, and quotation marks around several words."
-        )
-        raise said.wrong(mistake, near=f'{name}="…"')
+        raise said.wrong(say.no_value(name=_shown(name)), near=f'{name}="…"')
     return name, _unquoted(value.removeprefix("="))
 
 
@@ -427,7 +431,7 @@ def _digest(said: _Said) -> Digest:
     words = said.rest.split()
     places = [place for place in dict.fromkeys((0, len(words) - 1)) if _period(words[place : place + 1])]
     if len(places) > 1:
-        raise said.wrong(f"{_shown(words[-1])} is one too many: a digest is of one period.")
+        raise said.wrong(say.one_period(word=_shown(words[-1])))
     period = _period([words.pop(place) for place in places]) or "week"
     return Digest(period, _about(" ".join(words)))
 
@@ -460,78 +464,45 @@ def _help(said: _Said) -> Help:
 
 
 VERBS: Mapping[str, Verb] = {
-    "new": Verb("new [title]", "Opens a ticket.", "new The export fails", False, _new),
-    "list": Verb(
-        "list [open|new|pending|closed|all] [mine|unassigned|@who] [#tag] [low|medium|high]",
-        "Lists tickets, newest activity first.",
-        "list open unassigned #billing high",
-        False,
-        _list,
-        ("list [open|new|pending|closed|all]", "Lists your tickets, newest activity first."),
-    ),
-    "mine": Verb("mine", "Lists your tickets, most urgent first.", "mine", False, _mine),
-    "show": Verb("show N", "Shows one ticket in full.", "show 42", False, _show),
-    "claim": Verb("claim N", "Makes the ticket yours.", "claim 42", True, _claim),
-    "assign": Verb(
-        "assign N @who…",
-        "Puts people on the ticket, beside those who are.",
-        "assign 42 <@U024BE7LH|grace>",
-        True,
-        _assign,
-    ),
-    "unassign": Verb(
-        "unassign N @who…",
-        "Takes people off the ticket.",
-        "unassign 42 <@U024BE7LH|grace>",
-        True,
-        _unassign,
-    ),
-    "reply": Verb("reply N text", "Answers the customer.", "reply 42 It works again", True, _reply),
-    "note": Verb("note N text", "Keeps a note that only agents see.", "note 42 Seen before", True, _note),
-    "priority": Verb(
-        "priority N low|medium|high", "Sets how urgent the ticket is.", "priority 42 high", True, _priority
-    ),
-    "tag": Verb("tag N +a -b", "Adds tags and takes tags away.", "tag 42 +billing -urgent", True, _tags),
-    "title": Verb("title N text", "Gives the ticket another title.", "title 42 Export fails", True, _title),
-    "set": Verb(
-        "set N field=value",
-        "Sets a field of your own; with no value, takes it away.",
-        'set 42 version="4.2 beta"',
-        True,
-        _set,
-    ),
-    "close": Verb(
-        "close N [comment]",
-        "Closes the ticket; the comment is an internal note.",
-        "close 42",
-        False,
-        _close,
-        ("close N", "Closes the ticket."),
-    ),
-    "reopen": Verb("reopen N", "Opens a closed ticket again.", "reopen 42", False, _reopen),
-    "spam": Verb("spam N", "Closes silently what is not a ticket.", "spam 42", True, _spam),
-    "digest": Verb(
-        "digest [today|week|month] [#channel|company]",
-        "Sums up a day, a week or a month, of everything or of one channel or company.",
-        "digest week <#C024BE7LR|help-globex>",
-        True,
-        _digest,
-    ),
-    "stats": Verb("stats [today|week|month]", "Shows you your own figures and the team's.", "stats week", True, _stats),
-    "setup": Verb("setup", "Sets up the channel in which it is typed.", "setup", True, _setup),
-    "help": Verb("help", "Lists the verbs that you may use.", "help", False, _help),
+    verb.name: verb
+    for verb in (
+        Verb("new [title]", "new The export fails", False, _new),
+        Verb(
+            "list [open|new|pending|closed|all] [mine|unassigned|@who] [#tag] [low|medium|high]",
+            "list open unassigned #billing high",
+            False,
+            _list,
+            usage_for_customers="list [open|new|pending|closed|all]",
+        ),
+        Verb("mine", "mine", False, _mine),
+        Verb("show N", "show 42", False, _show),
+        Verb("claim N", "claim 42", True, _claim),
+        Verb("assign N @who…", "assign 42 <@U024BE7LH|grace>", True, _assign),
+        Verb("unassign N @who…", "unassign 42 <@U024BE7LH|grace>", True, _unassign),
+        Verb("reply N text", "reply 42 It works again", True, _reply),
+        Verb("note N text", "note 42 Seen before", True, _note),
+        Verb("priority N low|medium|high", "priority 42 high", True, _priority),
+        Verb("tag N +a -b", "tag 42 +billing -urgent", True, _tags),
+        Verb("title N text", "title 42 Export fails", True, _title),
+        Verb("set N field=value", 'set 42 version="4.2 beta"', True, _set),
+        Verb("close N [comment]", "close 42", False, _close, usage_for_customers="close N"),
+        Verb("reopen N", "reopen 42", False, _reopen),
+        Verb("spam N", "spam 42", True, _spam),
+        Verb("digest [today|week|month] [#channel|company]", "digest week <#C024BE7LR|help-globex>", True, _digest),
+        Verb("stats [today|week|month]", "stats week", True, _stats),
+        Verb("setup", "setup", True, _setup),
+        Verb("help", "help", False, _help),
+    )
 }
 
 
 def _unknown_verb(word: str, rest: str, implied: int | None, called: str) -> UnknownVerb:
-    mistake = f"There is no verb {_shown(word)}."
     near = _MEANT.get(word.casefold()) or _nearest(word.casefold(), VERBS)
-    if near is None:
-        new = _hint(VERBS["new"], None, None, called)
-        return UnknownVerb(f"{mistake} To open a ticket: {new}. For all verbs: `{called} help`")
     given = _NUMBER.fullmatch(_first_word(rest)[0])
     number = _whole(given[2]) if given else implied
-    return UnknownVerb(f"{mistake} Did you mean: {_hint(VERBS[near], number, implied, called)}?")
+    meant = _hint(VERBS[near], number, implied, called) if near else None
+    new, all_verbs = (_hint(VERBS[verb], None, None, called) for verb in ("new", "help"))
+    return UnknownVerb(say.no_verb(word=_shown(word), meant=meant, new=new, all_verbs=all_verbs))
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:
@@ -549,16 +520,16 @@ def _ticket(said: _Said, *, then_words: bool = False) -> tuple[int, _Said]:
     if said.number is not None and (found is None or found[1] or (then_words and _is_a_word(first, said.number))):
         return said.number, said
     if not first:
-        raise said.wrong("Which ticket? Its number is missing.")
+        raise said.wrong(say.NUMBER_MISSING)
     if found is None:
         raise _misplaced(said, first)
     if found[1]:
-        raise said.wrong("Ticket numbers are not negative.")
+        raise said.wrong(say.NUMBER_NEGATIVE)
     number = _whole(found[2])
     if number is None:
-        raise said.wrong("No ticket has so big a number.")
+        raise said.wrong(say.NUMBER_TOO_BIG)
     if number == 0:
-        raise said.wrong("Ticket numbers begin at 1.")
+        raise said.wrong(say.NUMBER_ZERO)
     return number, replace(said, rest=rest, number=number)
 
 
@@ -567,8 +538,8 @@ def _misplaced(said: _Said, first: str) -> Misunderstood:
     later = next((word for word in said.rest.split()[1:] if (found := _NUMBER.fullmatch(word)) and not found[1]), None)
     number = _whole(later.removeprefix("#")) if later else None
     if not number:
-        return said.wrong(f"{_shown(first)} is not a ticket's number.")
-    return replace(said, number=number).wrong(f"The ticket's number comes right after {said.verb.usage.split()[0]}.")
+        return said.wrong(say.no_number(word=_shown(first)))
+    return replace(said, number=number).wrong(say.number_misplaced(verb=said.verb.usage.split()[0]))
 
 
 def _is_a_word(number: str, implied: int) -> bool:
@@ -590,7 +561,7 @@ def _number_alone(said: _Said) -> int:
 
 def _nothing_more(said: _Said) -> None:
     if said.rest:
-        raise said.wrong(f"{_shown(said.rest)} is too much here.")
+        raise said.wrong(say.too_much(words=_shown(said.rest)))
 
 
 def _needed_text(said: _Said, mistake: str) -> str:
@@ -600,22 +571,22 @@ def _needed_text(said: _Said, mistake: str) -> str:
     return text
 
 
-def _choice(said: _Said, choices: tuple[Choice, ...], kind: str) -> Choice:
+def _choice(said: _Said, choices: tuple[Choice, ...], kind: Literal["priority", "period"]) -> Choice:
     first, rest = _first_word(said.rest)
-    offered = f"{', '.join(choices[:-1])} or {choices[-1]}"
     if not first:
-        raise said.wrong(f"Which {kind}? It is {offered}.")
+        raise said.wrong(say.which(kind, choices=choices))
     for choice in choices:
         if choice == first.casefold():
             _nothing_more(replace(said, rest=rest))
             return choice
-    raise said.wrong(f"{_shown(first)} is no {kind}: it is {offered}.", near=_nearest(first.casefold(), choices))
+    mistake = say.none_of(kind, word=_shown(first), choices=choices)
+    raise said.wrong(mistake, near=_nearest(first.casefold(), choices))
 
 
 def _people(said: _Said) -> tuple[Person, ...]:
     words = _words(said.rest)
     if not words:
-        raise said.wrong("Who? Type @ and pick the person from Slack's list.")
+        raise said.wrong(say.WHO)
     return tuple(dict.fromkeys(_person(said, word) for word in words))
 
 
@@ -624,10 +595,10 @@ def _person(said: _Said, word: str) -> Person:
     if slack_id:
         return Person(slack_id)
     if word.startswith("<!"):
-        raise said.wrong(f"{_shown(word)} is a group: name each person.")
+        raise said.wrong(say.a_group(word=_shown(word)))
     if word.startswith("@"):
-        raise said.wrong(f"Slack did not say who {_shown(word)} is: type @ and pick the person from Slack's list.")
-    raise said.wrong(f"{_shown(word)} is not a person: type @ and pick one from Slack's list.")
+        raise said.wrong(say.unknown_person(word=_shown(word)))
+    raise said.wrong(say.no_person(word=_shown(word)))
 
 
 def _tag(said: _Said, word: str) -> str:
@@ -635,9 +606,9 @@ def _tag(said: _Said, word: str) -> str:
     # Slack makes a channel of #billing where there is one of that name.
     tag = (channel[1] if channel else word.removeprefix("#")).lower()
     if len(tag) > TAG_LENGTH:
-        raise said.wrong(f"The tag {_shown(tag)} is too long: at most {TAG_LENGTH} characters.")
+        raise said.wrong(say.tag_too_long(tag=_shown(tag), most=TAG_LENGTH))
     if not _TAG.fullmatch(tag):
-        raise said.wrong(f"{_shown(word)} cannot be a tag: tags are of letters, digits, - and _.")
+        raise said.wrong(say.no_tag(word=_shown(word)))
     return tag
 
 

@@ -11,6 +11,7 @@ from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.listing import Page
 from bot.tickets.permissions import Relation, relation
+from bot.tickets.words import lists as say
 from storage import channels, homes
 from storage.engine import Transaction
 from storage.homes import Home
@@ -106,12 +107,12 @@ def _wanted(person: Person, chosen: Home) -> Wanted:
 async def choose(tx: Transaction, person: Person, what: str, value: str | None) -> None:
     """Keeps what an agent lists by; None for everything, which no list is."""
     if not person.agent_of:
-        raise Refused("Only agents can choose what is listed.")
+        raise Refused(say.ONLY_AGENTS_CHOOSE)
     known = sorted(person.agent_of) if what == "triage_channel" else MENUS.get(what)
     if what == "tag":
         value = _tag(value or "")
     elif (value is not None or what == "list") and value not in (known or ()):
-        raise Refused("This cannot be chosen any more. Open App Home again.")
+        raise Refused(say.CHOICE_GONE)
     await homes.choose(tx, person, what, value)
 
 
@@ -121,7 +122,7 @@ def _tag(typed: str) -> str | None:
     except ValueError as error:
         raise Refused(str(error)) from error
     if len(tags) > 1:
-        raise Refused("The list is by one tag. Write one only.")
+        raise Refused(say.ONE_TAG)
     return tags[0] if tags else None
 
 
@@ -129,5 +130,5 @@ async def turn(tx: Transaction, person: Person, place: str) -> None:
     try:
         listing.read_place(place)
     except ValueError:
-        raise Refused("This page is there no more. Open App Home again.") from None
+        raise Refused(say.PAGE_GONE) from None
     await homes.turn(tx, person, place)

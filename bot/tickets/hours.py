@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
 
 from bot.tickets.errors import wrong
+from bot.tickets.words import forms as say
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
@@ -23,7 +24,7 @@ def known_zone(name: str) -> str:
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, LookupError):
-        raise wrong("This is no time zone: write one as Europe/Berlin or America/New_York.") from None
+        raise wrong(say.NO_ZONE) from None
 
 
 class WorkingHours(BaseModel):
@@ -44,14 +45,14 @@ class WorkingHours(BaseModel):
     @classmethod
     def _some_days(cls, value: tuple[Day, ...]) -> tuple[Day, ...]:
         if not value:
-            raise wrong("Choose at least one day.")
+            raise wrong(say.NO_DAY)
         return tuple(day for day in DAYS if day in value)
 
     @field_validator("opens", "closes")
     @classmethod
     def _of_a_clock(cls, value: dt.time) -> dt.time:
         if value.tzinfo or value.second or value.microsecond:
-            raise wrong("A time is hours and minutes, such as 09:00.")
+            raise wrong(say.NO_CLOCK_TIME)
         return value
 
     @field_validator("zone")

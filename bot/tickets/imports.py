@@ -15,6 +15,7 @@ from bot.tickets.arrivals import ARRIVED, MessageArrived, Picked
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation, may_open_from
+from bot.tickets.words import operations as say
 from storage import catch_up, channels, early, openings, people, tickets
 from storage.engine import Transaction
 from storage.openings import Opening
@@ -40,9 +41,7 @@ async def ask_to_open(tx: Transaction, person: Person, message: Picked, asked_ts
         return ticket
     triage = await _triage_of(tx, message.channel)
     if not may_open_from(person, message.by, triage):
-        raise Refused(
-            "Agents can open a ticket from any message here; you can from your own. `/ticket new` opens one, too."
-        )
+        raise Refused(say.OWN_MESSAGES_ONLY)
     await openings.add(tx, message.channel, message.ts, asked_ts, person)
     return None
 
@@ -53,10 +52,7 @@ async def _triage_of(tx: Transaction, channel_id: str) -> str | None:
     if channel is not None and channel.role == "support":
         return channel.triage_channel
     if not _is_direct(channel_id):
-        raise Refused(
-            "Messages become tickets in support channels only, and this is none."
-            " `/ticket new` opens one from anywhere; “Add to ticket” adds this message to one."
-        )
+        raise Refused(say.NO_SUPPORT_CHANNEL)
     triage = await channels.default_triage(tx)
     return triage.id if triage else None
 
@@ -109,10 +105,7 @@ async def _first_words(tx: Transaction, opening: Opening, thread: Thread, triage
         if triage is None or triage not in author.agent_of:
             by_customers.append(message)
     if not by_customers:
-        raise Refused(
-            "No customer has written this message or in its thread, so the ticket would be nobody's."
-            " `/ticket new` opens one for somebody."
-        )
+        raise Refused(say.NOBODYS)
     pointed = next((one for one in by_customers if one.ts == opening.ts), by_customers[0])
     return next(one for one in by_customers if (one.team, one.author) == (pointed.team, pointed.author))
 
@@ -179,11 +172,11 @@ async def add(tx: Transaction, desk: Desk, person: Person, number: int, message:
     there = await work.at(tx, message.channel, message.ts, message.thread_ts)
     shared = message.by is not None and message.channel == ticket.channel
     if there is not None and (shared or there.id == ticket.id):
-        raise Refused(f"This message is in ticket #{there.number} already.")
+        raise Refused(say.added_already(number=there.number))
     if shared:
         await _join(tx, desk, ticket, message)
     elif not await _quote(tx, desk, person, ticket, message):
-        raise Refused(f"This message is in the notes of ticket #{number} already.")
+        raise Refused(say.quoted_already(number=number))
     return ticket
 
 
@@ -215,10 +208,10 @@ async def _quote(tx: Transaction, desk: Desk, person: Person, ticket: Ticket, me
 
     It keeps the words that the message had, as a quotation does; where the message is deleted, they go.
     """
-    author = f"<@{message.author}>" if message.author else text.encoded(message.called) or "A bot"
+    author = f"<@{message.author}>" if message.author else text.encoded(message.called) or say.A_BOT
     link = desk.link(message.channel, message.ts, message.thread_ts)
     files = [f"{text.encoded(file.name)} {file.url}".strip() for file in message.files]
-    quoted = "\n".join([f"{author} wrote <{link}>:", message.text, *files]).strip()
+    quoted = "\n".join([say.quoted(author=author, link=f"<{link}>"), message.text, *files]).strip()
     content, source = await conversation.readable(tx, quoted)
     note = history.Note(
         id=str(history.copy_id(ticket.id, message.channel, message.ts)),

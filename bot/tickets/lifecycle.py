@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bot.tickets.errors import Refused
+from bot.tickets.words import operations as say
 from storage.tickets import Status, Ticket
 
 
@@ -17,8 +18,7 @@ def first(assigned_to: Sequence[UUID]) -> Status:
 
 def assigned(ticket: Ticket) -> Status:
     if ticket.status == "closed":
-        sentence = f"Ticket #{ticket.number} is closed. Reopen it first: `/ticket reopen {ticket.number}`"
-        raise Refused(sentence, field="assignees")
+        raise Refused(say.closed_to_assign(number=ticket.number), field="assignees")
     return "open" if ticket.status == "new" else ticket.status
 
 
@@ -57,11 +57,11 @@ def needs_follow_up(ticket: Ticket, wrote_at: dt.datetime, reopening: dt.timedel
 
 def closed(ticket: Ticket) -> Status:
     if ticket.status == "closed":
-        raise Refused(f"Ticket #{ticket.number} is closed already.")
+        raise Refused(say.closed_already(number=ticket.number))
     return "closed"
 
 
 def reopened(ticket: Ticket) -> Status:
     if ticket.status != "closed":
-        raise Refused(f"Ticket #{ticket.number} is not closed: its status is {ticket.status}.")
+        raise Refused(say.not_closed(number=ticket.number, status=ticket.status))
     return first(ticket.assigned_to)

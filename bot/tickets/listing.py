@@ -15,6 +15,7 @@ from bot.tickets import grammar, views, work
 from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation, may
+from bot.tickets.words import lists as say
 from storage import listing, people, tickets
 from storage.engine import Transaction
 from storage.listing import PAGE, Order, Place, Wanted
@@ -68,8 +69,8 @@ def rows(desk: Desk, found: Page) -> list[views.Row]:
     return [
         views.Row(
             ticket=ticket,
-            requester=found.names.get(ticket.requester, "somebody") if ticket.requester else "somebody",
-            assignees=[found.names.get(one, "somebody") for one in ticket.assigned_to],
+            requester=found.names.get(ticket.requester, say.SOMEBODY) if ticket.requester else say.SOMEBODY,
+            assignees=[found.names.get(one, say.SOMEBODY) for one in ticket.assigned_to],
             link=link(desk, ticket),
         )
         for ticket in found.tickets
@@ -86,7 +87,7 @@ async def _assignee(tx: Transaction, desk: Desk, person: Person, wanted: grammar
         case grammar.Person(slack_id):
             known = await people.find(tx, desk.team_id, slack_id)
             if known is None:
-                raise Refused("This person has no tickets.")
+                raise Refused(say.NOBODYS_TICKETS)
             return known.user_id
         case "mine" if person.agent_of:
             return person.user_id
@@ -135,19 +136,9 @@ async def shown(tx: Transaction, person: Person, number: int) -> Shown:
 
 
 def heading(wanted: grammar.List) -> str:
-    """What a list shows, in words: "Open tickets, mine, #billing"."""
-    statuses = {None: "Tickets that are not closed", "all": "All tickets"}
-    match wanted.whose:
-        case grammar.Person():
-            whose: str | None = "of one agent"
-        case "mine":
-            whose = "yours"
-        case other:
-            whose = other
-    status = statuses.get(wanted.status) or f"{wanted.status} tickets"
-    parts = [status.capitalize(), whose, f"#{wanted.tag}" if wanted.tag else None]
-    parts.append(f"{wanted.priority} priority" if wanted.priority else None)
-    return ", ".join(part for part in parts if part)
+    """What a list shows, in words."""
+    whose = "one" if isinstance(wanted.whose, grammar.Person) else wanted.whose
+    return say.heading(wanted.status, whose=whose, tag=wanted.tag, priority=wanted.priority)
 
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -178,7 +169,7 @@ def decode_more(value: str) -> tuple[grammar.List, Order, Place]:
         status, whose, tag, priority, order, place = MORE.validate_json(value)
         after = read_place(place)
     except ValueError:
-        raise Refused("This list cannot go on. Ask for it again: `/ticket list`") from None
+        raise Refused(say.LIST_ENDS) from None
     match whose:
         case None | "mine" | "unassigned":
             return grammar.List(status, whose, tag, priority), order, after

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum, StrEnum, auto
 
 from bot.tickets.errors import Refused
+from bot.tickets.words import operations as say
 from storage.people import Person
 from storage.tickets import Ticket
 
@@ -16,24 +17,24 @@ class Relation(Enum):
 
 
 class Operation(StrEnum):
-    """The values finish the sentence "Only agents can …"."""
+    """What it does is said in `words.operations.CAN`."""
 
-    READ = "see this ticket"
-    READ_NOTES = "see notes"
-    CLAIM = "claim tickets"
-    ASSIGN = "assign tickets"
-    REPLY = "reply for the desk"
-    NOTE = "write notes"
-    EDIT = "change a ticket's fields"
-    ADD = "add messages to tickets"
-    CLOSE = "close this ticket"
-    REOPEN = "reopen this ticket"
-    SPAM = "say that something is not a ticket"
-    RATE = "rate"
-    LEAVE_EMAIL = "leave their e-mail address"
-    DECIDE_EMAIL = "say whose an e-mail address is"
-    OPEN_FOR_OTHERS = "open a ticket for somebody else"
-    FIGURES = "ask for figures"
+    READ = auto()
+    READ_NOTES = auto()
+    CLAIM = auto()
+    ASSIGN = auto()
+    REPLY = auto()
+    NOTE = auto()
+    EDIT = auto()
+    ADD = auto()
+    CLOSE = auto()
+    REOPEN = auto()
+    SPAM = auto()
+    RATE = auto()
+    LEAVE_EMAIL = auto()
+    DECIDE_EMAIL = auto()
+    OPEN_FOR_OTHERS = auto()
+    FIGURES = auto()
 
 
 _REQUESTERS_ALONE = frozenset({Operation.RATE, Operation.LEAVE_EMAIL})
@@ -76,13 +77,9 @@ def demand_in(person: Person, triage_channel: str | None, operation: Operation, 
 
 def _sentence(operation: Operation) -> str:
     if operation is Operation.RATE:
-        return "The person who asked for help is the one who rates it."
-    who = {
-        (True, False): "Only agents",
-        (True, True): "Only agents and the person who asked",
-        (False, True): "Only the person who asked",
-    }[operation in ALLOWED[Relation.AGENT], operation in ALLOWED[Relation.REQUESTER]]
-    return f"{who} can {operation}."
+        return say.ONLY_REQUESTER_RATES
+    agents, requester = (operation in ALLOWED[who] for who in (Relation.AGENT, Relation.REQUESTER))
+    return say.not_allowed(operation, agents=agents, requester=requester)
 
 
 def may_open_from(person: Person, author: tuple[str, str] | None, triage_channel: str | None) -> bool:

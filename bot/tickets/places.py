@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.tickets.words import channels as say
 from storage.channels import Role
 
 
@@ -23,21 +24,21 @@ class Found:
 def unfit_for_digests(channel: Found, role: Role | None) -> str | None:
     """Why digests, which quote customers, are not for all who read there; None: they are. `role`: the channel's."""
     if channel.shared:
-        return "it is shared with another company"
-    return "customers write there" if role == "support" else None
+        return say.SHARED
+    return say.OF_CUSTOMERS if role == "support" else None
 
 
 def unfit_for_triage(channel: Found) -> str | None:
     """Why notes would not be safe there; None: they are."""
     if channel.archived:
-        return "it is archived"
+        return say.ARCHIVED
     if channel.shared:
-        return "it is shared with another company"
-    return None if channel.private else "it is public"
+        return say.SHARED
+    return None if channel.private else say.PUBLIC
 
 
 def no_place_for_digests(channel: Found, role: Role | None) -> str | None:
     """Why digests cannot be posted there, or are not for all who read there; None: it is a place for them."""
     if channel.archived:
-        return "it is archived"
-    return unfit_for_digests(channel, role) or (None if channel.member else "the desk is not in it")
+        return say.ARCHIVED
+    return unfit_for_digests(channel, role) or (None if channel.member else say.DESK_NOT_IN_IT)

@@ -67,8 +67,14 @@ async def _before_the_ticket(tx: Transaction, person: Person, reaction: Reaction
             await openings.add(tx, reaction.channel, reaction.ts, reaction.at, person)
     elif await _may_become_one(tx, channel, reaction):
         kept = reaction.model_dump(mode="json")
-        version = f"reaction {reaction.at} {reaction.user}"
-        await early.remember(tx, reaction.channel, reaction.ts, kept, awaits=reaction.ts, version=version)
+        await early.remember(
+            tx,
+            reaction.channel,
+            reaction.ts,
+            kept,
+            awaits=reaction.ts,
+            version=f"reaction {reaction.at} {reaction.user}",
+        )
 
 
 async def _may_become_one(tx: Transaction, channel: Channel, reaction: ReactionAdded) -> bool:

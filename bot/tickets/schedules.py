@@ -19,6 +19,8 @@ from bot.tickets.digest import UTC, PeriodName
 from bot.tickets.errors import Refused, wrong
 from bot.tickets.hours import WorkingHours
 from bot.tickets.places import Found, no_place_for_digests
+from bot.tickets.words import channels as say
+from bot.tickets.words import forms as say_at_field
 from storage import channels, schedules
 from storage.engine import Transaction
 from storage.people import Person
@@ -47,16 +49,16 @@ class When(BaseModel):
     def _sound(cls, typed: str) -> str:
         fields = typed.upper().split()
         if len(fields) != 5:
-            raise wrong(f"“{typed}” is no cron line: it has five fields, such as 0 9 * * 1-5.")
+            raise wrong(say_at_field.cron_fields(line=typed))
         if not (fields[0].isascii() and fields[0].isdigit()):
-            raise wrong(f"“{typed}” is due more than once an hour: begin with one minute, such as 0 9 * * 1-5.")
+            raise wrong(say_at_field.cron_too_often(line=typed))
         fields[0] = str(int(fields[0]))
         try:
             comes = next(CronSim(" ".join(fields), dt.datetime(2000, 1, 1)), None)  # noqa: DTZ001 - of any zone
         except CronSimError as error:
-            raise wrong(f"“{typed}” is no cron line: {_field_of(error)}. Such as 0 9 * * 1-5.") from None
+            raise wrong(say_at_field.cron_wrong(line=typed, field=_field_of(error))) from None
         if comes is None:
-            raise wrong(f"“{typed}” is never due.")
+            raise wrong(say_at_field.cron_never(line=typed))
         return " ".join(fields)
 
     def after(self, zone: str, at: dt.datetime) -> Iterator[dt.datetime]:
@@ -66,9 +68,10 @@ class When(BaseModel):
         return itertools.dropwhile(lambda one: one <= at, due)
 
 
-def _field_of(error: CronSimError) -> str:
+def _field_of(error: CronSimError) -> str | None:
+    """The field that is wrong, as the library names it."""
     said = str(error)
-    return f"its {said.removeprefix('Bad ')} is wrong" if said.startswith("Bad ") else "it has five fields"
+    return said.removeprefix("Bad ") if said.startswith("Bad ") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ async def change(
 ) -> None:
     """`save`, for agents of the triage channel."""
     if triage_channel not in person.agent_of:
-        raise Refused("Only agents of this triage channel can set when its digests are posted.")
+        raise Refused(say.ONLY_TRIAGE_SETS_DIGESTS)
     await must_be_fit(tx, place)
     await save(tx, triage_channel, place.id, zone, wanted)
 
@@ -134,9 +137,9 @@ async def must_be_fit(tx: Transaction, place: Found) -> None:
     """Refused for a channel, as Slack has described it a moment ago, in which digests must not or cannot be posted."""
     known = await channels.find(tx, place.id)
     if known is not None and known.role == "support":
-        raise Refused("Customers write there, and digests quote others. Choose another one.", field="digest_channel")
+        raise Refused(say.DIGESTS_AMONG_CUSTOMERS, field="digest_channel")
     if why := no_place_for_digests(place, known.role if known else None):
-        raise Refused(f"No digest can be posted there: {why}. Choose another one.", field="digest_channel")
+        raise Refused(say.no_place_for_digests(why=why), field="digest_channel")
 
 
 async def take_due(tx: Transaction) -> int:

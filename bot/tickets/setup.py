@@ -10,17 +10,13 @@ from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.places import Found, unfit_for_triage
 from bot.tickets.schedules import Times
+from bot.tickets.words import channels as say
 from storage import channels, people, tickets
 from storage.channels import UNREAD, Channel, Mode, Role
 from storage.engine import Transaction
 from storage.people import Person
 from storage.reactions import USUAL, Reactions
 from storage.tickets import Priority
-
-NO_TRIAGE = (
-    "There is no triage channel yet, where tickets are shown to agents. First set up your agents' own private channel:"
-    " type `/ticket setup` there."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +66,10 @@ async def must_be_let(tx: Transaction, person: Person, channel: Channel | None) 
     if not served:
         if person.is_admin and person.kind == "member":
             return
-        raise Refused("Until there is a triage channel, only admins of this workspace can set up channels.")
+        raise Refused(say.ONLY_ADMINS)
     concerned = _triage_of(channel)
     if not person.agent_of & (served & concerned or served):
-        raise Refused(
-            "Only agents of this channel's triage channel can set it up."
-            if person.agent_of
-            else "Only agents can set up channels."
-        )
+        raise Refused(say.ONLY_ITS_AGENTS if person.agent_of else say.ONLY_AGENTS)
 
 
 def _triage_of(channel: Channel | None) -> set[str]:
@@ -174,57 +166,41 @@ def _suspended(before: Channel | None, role: Role) -> str | None:
 
 async def _must_be_fit(tx: Transaction, desk: Desk, found: Found, before: Channel | None, role: Role) -> None:
     if found.direct:
-        raise Refused("This is a conversation and no channel: tickets come from direct messages anyway.", field="role")
+        raise Refused(say.NO_CHANNEL, field="role")
     if role != "none" and not found.member:
-        raise Refused(f"The desk is not in #{found.name}. Type /invite @desk there first.", field="role")
+        raise Refused(say.not_in_it(channel=found.name), field="role")
     if role == "triage" and (unfit := unfit_for_triage(found)):
-        raise Refused(
-            f"#{found.name} cannot be a triage channel, because {unfit} and notes would be read by others."
-            " Choose a private channel of your own that is not shared.",
-            field="role",
-        )
+        raise Refused(say.no_triage_channel(channel=found.name, why=unfit), field="role")
     if role == "support" and found.archived:
-        raise Refused(f"#{found.name} is archived. Unarchive it first.", field="role")
+        raise Refused(say.archived(channel=found.name), field="role")
     if role == "support" and found.id == desk.digest_channel:
-        raise Refused(
-            f"Digests are posted in #{found.name}, and customers would read there what others say.", field="role"
-        )
+        raise Refused(say.has_digests(channel=found.name), field="role")
     if role == "triage" and await channels.has_tickets(tx, found.id, "customer"):
-        raise Refused(
-            f"Customers have tickets in #{found.name}, so notes must not stand there. Choose a channel of agents only.",
-            field="role",
-        )
+        raise Refused(say.has_customers(channel=found.name), field="role")
     if before is not None and before.role == "triage" and role != "triage":
         await _must_be_given_up(tx, before)
 
 
 async def _must_be_given_up(tx: Transaction, triage: Channel) -> None:
     if routed := await channels.routed_to(tx, triage.id):
-        others = f" and of {len(routed) - 1} more" if len(routed) > 1 else ""
         known = await channels.find(tx, routed[0])
-        raise Refused(
-            f"The tickets of #{known.name if known else routed[0]}{others} come to #{triage.name}."
-            " Let them go to another triage channel first.",
-            field="role",
-        )
+        first = known.name if known else routed[0]
+        raise Refused(say.is_needed(first=first, others=len(routed) - 1, triage=triage.name), field="role")
     if await channels.has_tickets(tx, triage.id, "triage"):
-        raise Refused(
-            f"Tickets are shown in #{triage.name}, with notes that customers must not read: it stays a triage channel.",
-            field="role",
-        )
+        raise Refused(say.has_notes(channel=triage.name), field="role")
 
 
 async def _triage(tx: Transaction, person: Person, before: Channel | None, wanted: Wanted) -> Channel:
     """Where the tickets go. Its row is locked: it stays a triage channel until this transaction ends."""
     own = await _to_choose_from(tx, person, before)
     if not own:
-        raise Refused(NO_TRIAGE, field="role")
+        raise Refused(say.NO_TRIAGE, field="role")
     chosen = wanted.triage_channel or own[0].id
     if chosen not in {one.id for one in own}:
-        raise Refused("Choose a triage channel that you are in.", field="triage_channel")
+        raise Refused(say.OWN_TRIAGE, field="triage_channel")
     triage = await channels.find(tx, chosen, lock=True)
     if triage is None or triage.role != "triage":
-        raise Refused(NO_TRIAGE, field="role")
+        raise Refused(say.NO_TRIAGE, field="role")
     return triage
 
 
@@ -232,8 +208,5 @@ async def _must_be_agents(tx: Transaction, desk: Desk, triage: Channel, assignee
     for slack_id in assignees:
         person = await people.find(tx, desk.team_id, slack_id)
         if person is None or triage.id not in person.agent_of:
-            name = (person.name if person else None) or "Somebody of them"
-            raise Refused(
-                f"{name} is not an agent of #{triage.name}: only full members of this workspace who are in it are.",
-                field="assignees",
-            )
+            name = person.name if person else None
+            raise Refused(say.no_agent(name=name, triage=triage.name), field="assignees")

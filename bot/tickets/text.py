@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, overload
 
+from bot.tickets.words import operations as say
+
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | None"
 
 TITLE_LENGTH = 120
@@ -117,9 +119,9 @@ def title_from(content: str, files: Sequence[str] = ()) -> str:
     if with_words:
         return _shortened(with_words, TITLE_LENGTH)
     if names:
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        others = say.more_files(count=len(names) - 1)
         return _shortened(names[0], TITLE_LENGTH - len(others)) + others
-    marks_alone = next(filter(None, lines), "(no words)")
+    marks_alone = next(filter(None, lines), say.NO_WORDS)
     return _shortened(marks_alone, TITLE_LENGTH)
 
 

@@ -10,10 +10,11 @@ from typing import get_args
 from pydantic import ValidationError
 
 from bot.tickets.digest import PeriodName
+from bot.tickets.errors import wrong
 from bot.tickets.schedules import MOST, When
+from bot.tickets.words import forms as say
 
 PERIODS: tuple[PeriodName, ...] = get_args(PeriodName)
-EXAMPLE = "weekdays 9:00 today"
 #: What a line may begin with, and the day of the month and the day of the week that it means in cron.
 DAYS: Mapping[str, tuple[str, str]] = {
     "daily": ("*", "*"),
@@ -34,12 +35,12 @@ _TIME = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)")
 
 
 def parsed(typed: str) -> tuple[When, ...]:
-    """What the lines say, each once. ValueError, as a sentence, names the first line that is wrong and what would be
+    """What the lines say, each once. ValueError (`wrong`) names the first line that is wrong and what would be
     right."""
     lines = [line.split() for line in typed.splitlines()]
     found = [_line(place, words) for place, words in enumerate(lines, 1) if words]
     if len(found) > MOST:
-        raise ValueError(f"These are too many: at most {MOST} lines.")
+        raise wrong(say.too_many_lines(most=MOST))
     return tuple(dict.fromkeys(found))
 
 
@@ -51,14 +52,11 @@ def written(times: Sequence[When]) -> str:
 def _line(place: int, words: Sequence[str]) -> When:
     *when, period = [word.lower().strip(",;") for word in words]
     if period not in PERIODS:
-        said = " ".join(words)
-        raise ValueError(
-            f"Line {place}: “{_short(said)}” does not say of what: end it with today, week or month, as in {EXAMPLE}."
-        )
+        raise wrong(say.line(place, say.no_period(line=_short(" ".join(words)))))
     try:
         return When(cron=_cron(place, when), period=period)
     except ValidationError as error:
-        raise ValueError(f"Line {place}: {error.errors()[0]['msg']}") from error
+        raise wrong(say.line(place, error.errors()[0]["msg"])) from error
 
 
 def _cron(place: int, words: Sequence[str]) -> str:
@@ -66,7 +64,7 @@ def _cron(place: int, words: Sequence[str]) -> str:
         return " ".join(words)
     said = [word for word in words if word not in FILLING]
     if len(said) != 2:
-        raise ValueError(f"Line {place}: say a day, a time and a period, as in {EXAMPLE}; or a cron line and a period.")
+        raise wrong(say.line(place, say.no_line()))
     days, time = _days(place, said[0]), _time(place, said[1])
     return f"{time[1]} {time[0]} {days[0]} * {days[1]}"
 
@@ -79,8 +77,8 @@ def _days(place: int, word: str) -> tuple[str, str]:
     if len(short) == 1:
         return DAYS[short[0]]
     near = difflib.get_close_matches(word, DAYS, 1, 0.5)
-    instead = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(DAYS)}."
-    raise ValueError(f"Line {place}: “{_short(word)}” is no day: {instead}")
+    problem = say.no_such_day(word=_short(word), near=next(iter(near), None), days=[*DAYS])
+    raise wrong(say.line(place, problem))
 
 
 def _time(place: int, word: str) -> tuple[int, int]:
@@ -90,7 +88,7 @@ def _time(place: int, word: str) -> tuple[int, int]:
         hour = int(digits[1]) % 24 if digits else 9
         if digits and word.endswith("pm") and hour < 12:
             hour += 12
-        raise ValueError(f"Line {place}: “{_short(word)}” is no time: write it as {hour}:00.")
+        raise wrong(say.line(place, say.no_such_time(word=_short(word), hour=hour)))
     return int(found[1]), int(found[2])
 
 

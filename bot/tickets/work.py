@@ -14,6 +14,7 @@ from bot.tickets.desk import Desk
 from bot.tickets.errors import Overtaken, Refused
 from bot.tickets.opening import Opening, open_ticket
 from bot.tickets.permissions import Operation, demand, demand_in, may
+from bot.tickets.words import operations as say
 from storage import channels, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
@@ -36,11 +37,10 @@ async def find(tx: Transaction, person: Person, number: int, operation: Operatio
     if ticket is None or not (may(person, ticket, operation) or may(person, ticket, Operation.READ)):
         if not person.agent_of:
             # Whoever may not see a ticket is not told whether it exists.
-            raise Refused(f"You have no ticket #{number}. `/ticket list` shows yours.")
+            raise Refused(say.not_yours(number=number))
         if ticket is not None:
-            raise Refused(f"Ticket #{number} belongs to a triage channel that you are not in.")
-        newest = await tickets.newest_number(tx)
-        raise Refused(f"No ticket #{number}." + (f" The newest is #{newest}." if newest else " There are none yet."))
+            raise Refused(say.elsewhere(number=number))
+        raise Refused(say.no_such_ticket(number=number, newest=await tickets.newest_number(tx)))
     demand(person, ticket, operation)
     await tx.act_as(person.user_id, "agent" if may(person, ticket, Operation.CLAIM) else "customer")
     return ticket
@@ -56,7 +56,7 @@ async def at(tx: Transaction, channel: str, ts: str, thread_ts: str | None = Non
 async def claim(tx: Transaction, person: Person, number: int) -> Ticket:
     ticket = await find(tx, person, number, Operation.CLAIM)
     if person.user_id in ticket.assigned_to:
-        raise Refused(f"Ticket #{number} is yours already.")
+        raise Refused(say.yours_already(number=number))
     await _assign(tx, ticket, (*ticket.assigned_to, person.user_id))
     return ticket
 
@@ -66,7 +66,7 @@ async def assign(tx: Transaction, desk: Desk, person: Person, number: int, slack
     chosen = [await _agent(tx, desk, ticket, slack_id) for slack_id in slack_ids]
     new = [one.user_id for one in chosen if one.user_id not in ticket.assigned_to]
     if not new:
-        raise Refused(f"Ticket #{number} is assigned so already.")
+        raise Refused(say.assigned_already(number=number))
     await _assign(tx, ticket, tuple(dict.fromkeys((*ticket.assigned_to, *new))))
     return ticket
 
@@ -74,12 +74,7 @@ async def assign(tx: Transaction, desk: Desk, person: Person, number: int, slack
 async def _agent(tx: Transaction, desk: Desk, ticket: Ticket, slack_id: str) -> Person:
     person = await people.find(tx, desk.team_id, slack_id)
     if person is None or ticket.triage_channel not in person.agent_of:
-        name = (person.name if person else None) or "This person"
-        raise Refused(
-            f"{name} is not an agent for this ticket: only full members of this workspace who are in its"
-            " triage channel are. Invite them there first.",
-            field="assignees",
-        )
+        raise Refused(say.no_agent(name=person.name if person else None), field="assignees")
     return person
 
 
@@ -93,7 +88,7 @@ async def unassign(tx: Transaction, desk: Desk, person: Person, number: int, sla
     leaving = {one.user_id for one in known if one is not None}
     remaining = tuple(one for one in ticket.assigned_to if one not in leaving)
     if remaining == ticket.assigned_to:
-        raise Refused(f"Ticket #{number} is not assigned to them.")
+        raise Refused(say.not_assigned(number=number))
     await _remain(tx, ticket, remaining)
     return ticket
 
@@ -143,10 +138,10 @@ async def set_fields(tx: Transaction, person: Person, number: int, fields: Seque
     given = {name: await _value(tx, name, value) for name, value in spelt if value}
     added = [name for name in given if name not in ticket.custom_fields]
     if added and len(ticket.custom_fields) + len(added) > MOST_FIELDS:
-        raise Refused(f"A ticket has at most {MOST_FIELDS} fields. Take one away first: `/ticket set {number} field=`")
+        raise Refused(say.too_many_fields(number=number, most=MOST_FIELDS))
     taken = [name for name, value in spelt if not value]
     if missing := next((name for name in taken if name not in ticket.custom_fields), None):
-        raise Refused(f"Ticket #{number} has no field {missing}.")
+        raise Refused(say.no_such_field(number=number, name=missing))
     await tickets.set_fields(tx, ticket.id, given, taken)
     return ticket
 
@@ -154,7 +149,7 @@ async def set_fields(tx: Transaction, person: Person, number: int, fields: Seque
 async def _value(tx: Transaction, name: str, encoded: str) -> str:
     value = await _readable(tx, encoded)
     if len(value) > VALUE_LENGTH:
-        raise Refused(f"The value of {name} is too long: at most {VALUE_LENGTH} characters, it has {len(value):,}.")
+        raise Refused(say.value_too_long(name=name, most=VALUE_LENGTH, length=len(value)))
     return value
 
 
@@ -249,15 +244,11 @@ async def reply(
     """
     ticket = await find(tx, person, number, Operation.REPLY)
     if len(words) > REPLY_LENGTH:
-        raise Refused(f"A reply has at most {REPLY_LENGTH:,} characters. Send it in parts, or as a file in the thread.")
+        raise Refused(say.reply_too_long(most=REPLY_LENGTH))
     if ticket.channel is None:
-        raise Refused(f"The customer of ticket #{number} is not in Slack, so a reply cannot reach them from here.")
+        raise Refused(say.customer_not_in_slack(number=number))
     if seen is not None and await replies.overtaken(tx, ticket.id, seen, person.user_id):
-        sentence = await on_its_way(tx, person, ticket)
-        raise Overtaken(
-            f"{sentence or 'Somebody has written since you opened this.'}"
-            " Look at the thread; press Send again to send it all the same."
-        )
+        raise Overtaken(say.overtaken(by=await on_its_way(tx, person, ticket)))
     held = Reply(
         id=uuid4(),
         ticket_id=ticket.id,
@@ -283,9 +274,7 @@ async def on_its_way(tx: Transaction, person: Person, ticket: Ticket) -> str | N
     if not held:
         return None
     author = (await people.with_user_ids(tx, [held[-1].author])).get(held[-1].author)
-    return (
-        f"{(author.name if author else None) or 'A colleague'} has just answered: it goes to the customer in a moment."
-    )
+    return say.reply_on_its_way(author=author.name if author else None)
 
 
 async def undo_reply(tx: Transaction, person: Person, reply_id: UUID) -> None:
@@ -309,14 +298,14 @@ async def _held(tx: Transaction, person: Person, reply_id: UUID) -> Reply:
     held = await replies.find(tx, reply_id)
     ticket = await tickets.by_id(tx, held.ticket_id) if held else None
     if ticket is None:
-        raise Refused("This reply does not exist.")
+        raise Refused(say.REPLY_UNKNOWN)
     await find(tx, person, ticket.number, Operation.REPLY)
     held = await replies.find(tx, reply_id, lock=True)
     assert held is not None
     if held.state == "sent":
-        raise Refused("Too late: the customer has this reply already.")
+        raise Refused(say.REPLY_SENT)
     if held.state != "held":
-        raise Refused("This reply was taken back already.")
+        raise Refused(say.REPLY_TAKEN_BACK)
     return held
 
 
@@ -362,9 +351,7 @@ async def close(
     ticket = await find(tx, person, number, Operation.CLOSE)
     await _must_be_up_to_date(tx, ticket, typed_at)
     if comment and not may(person, ticket, Operation.NOTE):
-        raise Refused(
-            f"Only agents can close with a comment, which is an internal note. Without it: `/ticket close {number}`"
-        )
+        raise Refused(say.only_agents_comment(number=number))
     if comment:
         await _add_note(tx, ticket, person.user_id, uuid4(), comment)
     status = lifecycle.closed(ticket)
@@ -378,7 +365,7 @@ async def close(
 async def _must_be_up_to_date(tx: Transaction, ticket: Ticket, typed_at: tuple[str, str] | None) -> None:
     """What was typed while the desk was away is heard late, and what the customer has said since must not go unread."""
     if typed_at and await tickets.answered_later(tx, ticket.id, history.moment(typed_at[1]), "customer"):
-        raise Refused(f"The customer has written on #{ticket.number} since. Close it again once you have read that.")
+        raise Refused(say.written_since(number=ticket.number))
 
 
 async def not_a_ticket(
@@ -414,14 +401,14 @@ async def rate(tx: Transaction, person: Person, number: int, rating: int, commen
     """
     ticket = await tickets.by_number(tx, number, lock=True)
     if ticket is None:
-        raise Refused("The ticket of this question does not exist any more.")
+        raise Refused(say.QUESTION_OF_NOTHING)
     demand(person, ticket, Operation.RATE)
     if ticket.not_a_ticket:
-        raise Refused("This ticket is not rated.")
+        raise Refused(say.NOT_RATED)
     if ticket.closings == 0:
-        raise Refused(f"Ticket #{number} can be rated once it is closed.")
+        raise Refused(say.rated_once_closed(number=number))
     if rating not in range(1, 6):
-        raise Refused("A rating is a number from 1 to 5.")
+        raise Refused(say.NO_RATING)
     earlier = (ticket.feedback or {}).get("comment")
     feedback = {
         "rating": rating,
@@ -492,12 +479,9 @@ async def customer(
     met = await people.with_slack_ids(tx, [slack_id])
     person = met.get(slack_id) or await people.meet(tx, desk.team_id, slack_id)
     if person.kind in {"bot", "deactivated"} or slack_id == desk.bot_user:
-        raise Refused("Choose a person who can answer: this account is a bot or was deactivated.", field="customer")
+        raise Refused(say.NO_PERSON, field="customer")
     if triage in person.agent_of:
-        raise Refused(
-            f"{person.name or 'This person'} is an agent for such tickets. Agents open their own themselves.",
-            field="customer",
-        )
+        raise Refused(say.is_an_agent(name=person.name), field="customer")
     return person, support
 
 

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks.digest import digest, duration, late, stats, without_data
+from bot.blocks.digest import digest, late, stats, without_data
 from bot.blocks.ids import Action
 from bot.blocks.surface import Message
+from bot.blocks.words.digest import duration
 from bot.sandbox.blockkit import message_refusals, update_refusals
 from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team, period_of
 from storage.figures import AgentFigures, LowRating, Own, Place, Scope, Spread, TagCount, Waiting
