@@ -56,3 +56,6 @@ async def test_a_ready_workspace_can_be_lived_in_over_http(world: World) -> None
             assert (response.status, await response.json()) == (400, {"missing": "channel"})
         async with http.get("/sandbox/people/grace") as response:
             assert (await response.json())["view"] is None
+        pressed = {"person": "grace", "action_id": "home_next", "home": True}
+        async with http.post("/sandbox/click", json=pressed) as response:
+            assert "has not opened the App Home yet" in (await response.json())["mistake"]
