@@ -17,10 +17,9 @@ from bot.delivery import reaching
 from bot.listeners.buttons import presser
 from bot.services import Services
 from bot.tickets import emails, forms, imports, text, work
-from bot.tickets.arrivals import Picked
 from bot.tickets.errors import Overtaken, Refused
 from bot.tickets.grammar import LARGEST_NUMBER
-from storage import picked, replies, tickets
+from storage import replies, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Priority
@@ -99,10 +98,7 @@ def register(app: AsyncApp, services: Services) -> None:
         await emails.leave(tx, person, about.ticket, form.email)
 
     async def add(tx: Transaction, person: Person, about: About, form: forms.AddForm) -> None:
-        kept = await picked.take(tx, person, about.picked) if about.picked else None
-        if kept is None:
-            raise Refused("This form is too old. Choose “Add to ticket” in the message's menu again.")
-        await imports.add(tx, services.desk, person, form.number, Picked.model_validate(kept))
+        await imports.add_picked(tx, services.desk, person, form.number, about.picked)
 
     takes(Callback.NOTE, forms.WordsForm, note)
     takes(Callback.CLOSE, forms.CloseForm, close)

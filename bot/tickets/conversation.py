@@ -285,7 +285,7 @@ async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, auth
     if channel is None or channel.role != "support":
         return
     if message.thread_ts is not None:
-        await _in_unknown_thread(tx, desk, message, channel.triage_channel)
+        await _in_unknown_thread(tx, desk, message, author, channel.triage_channel)
         return
     if channel.triage_channel in author.agent_of and not message.on_request:
         await _keep(tx, message, awaits=message.ts)
@@ -371,9 +371,13 @@ async def make_ticket(
     await open_ticket(tx, desk, opening)
 
 
-async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrived, triage_channel: str | None) -> None:
+async def _in_unknown_thread(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, triage_channel: str | None
+) -> None:
     """A thread that is no ticket's: its root has not arrived yet, or an agent began it, or it is not for the desk."""
     await _keep(tx, message, awaits=message.thread_ts or message.ts)
+    if triage_channel in author.agent_of:
+        return
     kept = await early.find(tx, message.channel, message.thread_ts or message.ts)
     if kept is not None:
         await _open_if_answered(tx, desk, MessageArrived.model_validate(kept), triage_channel)
@@ -531,10 +535,10 @@ async def _delete(tx: Transaction, desk: Desk, deletion: MessageDeleted) -> None
 
 async def _delete_copies(tx: Transaction, deletion: MessageDeleted) -> None:
     """The words go also from where they were quoted."""
-    await picked.forget(tx, deletion.channel, deletion.ts)
     for one in await tickets.copies(tx, deletion.channel, deletion.ts):
         before = cast("history.Message", one.word)
         await _replace(tx, one, before, history.deleted(before, history.moment(deletion.at)), None)
+    await picked.forget(tx, deletion.channel, deletion.ts)
 
 
 async def _replace(
