@@ -297,7 +297,8 @@ async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, auth
     await tickets.serialise(tx, message.channel, message.author)
     at = history.moment(message.ts)
     latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel, at)
-    if latest is not None and _belongs_to(desk, latest):
+    # Where every ticket is asked for, the next request is another one.
+    if channel.mode == "every_message" and latest is not None and _belongs_to(desk, latest):
         await _join(tx, desk, message, author, latest.ticket)
     else:
         await _open_at_root(tx, desk, message, author, channel.triage_channel)

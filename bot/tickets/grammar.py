@@ -544,6 +544,28 @@ VERBS: Mapping[str, Verb] = {
 }
 
 
+def is_a_request(command: Command) -> bool:
+    """Whether a customer who says this after the desk's mention speaks to people: in words of their own."""
+    own_words = isinstance(command, New | Reply | Note | Title)
+    return own_words or (isinstance(command, Digest) and isinstance(command.about, str))
+
+
+def is_bare(said: str) -> bool:
+    """Whether it is nothing but a verb that everybody may use."""
+    verb = VERBS.get(said.casefold())
+    return verb is not None and not verb.agents_only
+
+
+def is_for_agents(said: str, command: Command | None) -> bool:
+    """Whether somebody speaks to the desk in a whole command that only agents have, or in nothing but its verb.
+
+    `command`: what `said` is, None where it is no command.
+    """
+    first, rest = _first_word(said)
+    verb = VERBS.get(first.casefold())
+    return verb is not None and verb.agents_only and (not rest or (command is not None and not is_a_request(command)))
+
+
 def _unknown_verb(word: str, rest: str, implied: int | None, called: str) -> UnknownVerb:
     mistake = f"There is no verb {_shown(word)}."
     near = _MEANT.get(word.casefold()) or _nearest(word.casefold(), VERBS)
