@@ -23,7 +23,7 @@ from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.opening import Opening, open_ticket
 from bot.tickets.permissions import Relation, relation
-from storage import arrival, channels, early, people, picked, showing, tickets
+from storage import arrival, channels, copies, early, people, picked, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Appended, AuthorRole, Origin, Side, Ticket
@@ -494,6 +494,10 @@ async def _edit(tx: Transaction, desk: Desk, edit: MessageEdited) -> None:
     if one is None:
         await _leave(tx, desk, edit, f"edited {edit.at}")
         return
+    if edit.gone and one.kind == "message":
+        one = await _without_files(tx, one, edit.gone)
+    if edit.text is None:
+        return
     before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
     content, source = await readable(tx, edit.text, files)
@@ -515,6 +519,19 @@ async def _edit(tx: Transaction, desk: Desk, edit: MessageEdited) -> None:
     if after["content"] != content:
         source = dict(one.source or {})
     await _replace(tx, one, before, after, source)
+
+
+async def _without_files(tx: Transaction, one: tickets.Recorded, gone: Sequence[str]) -> tickets.Recorded:
+    """Files that somebody has taken away from a message go from its ticket, and their copies from Slack."""
+    before, source = cast("history.Message", one.word), dict(one.source or {})
+    await copies.remove(tx, one.message_id, gone)
+    left = [file for file in before["attachments"] if file.get("id") not in gone]
+    if left == before["attachments"]:
+        return one
+    source["files"] = [file for file in source.get("files", []) if file["id"] not in gone]
+    after: history.Message = {**before, "attachments": left}
+    await _replace(tx, one, before, after, source)
+    return replace(one, word=dict(after), source=source)
 
 
 async def _delete(tx: Transaction, desk: Desk, deletion: MessageDeleted) -> None:
