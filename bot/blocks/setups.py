@@ -8,6 +8,9 @@ from bot.blocks.answers import sentence
 from bot.blocks.ids import Action
 from bot.blocks.parts import PRIORITY, actions, button, facts, mention, section, some, tags_of
 from bot.blocks.surface import Message, clip, escape, message, one_line
+from bot.tickets import timetable
+from bot.tickets.hours import WorkingHours
+from bot.tickets.schedules import MOST, Times
 from storage.channels import Channel
 
 WHAT_FOR = (
@@ -62,10 +65,12 @@ def done(channel: Channel) -> Message:
             return sentence(f"The desk leaves {here} alone. Tickets that are there go on.")
 
 
-def told(channel: Channel, by: str) -> Message:
+def told(channel: Channel, times: Times, by: str) -> Message:
     """Tells the agents how a channel is set up now. `by`: a Slack id."""
     if channel.role == "none":
         return sentence(f"{mention(by)} has set up <#{channel.id}>: the desk leaves it alone.")
+    if channel.role == "triage":
+        return sentence(f"{mention(by)} has set up <#{channel.id}> as a triage channel: {_digests(times)}")
     settings = facts(
         [
             "every message opens a ticket" if channel.mode == "every_message" else "tickets on request",
@@ -73,9 +78,23 @@ def told(channel: Channel, by: str) -> Message:
             tags_of(channel.tags),
             f"in turn to {some([mention(one) for one in channel.assignees])}" if channel.assignees else None,
             *(f":{escape(name)}: {does}" for name, does in _by_reaction(channel) if name),
+            _hours(times.hours) if times.hours else None,
         ]
     )
     return sentence(f"{mention(by)} has set up <#{channel.id}> as a support channel: {settings}")
+
+
+def _digests(times: Times) -> str:
+    if not times.digests:
+        return "no digests at set times"
+    lines = some(timetable.written(times.digests).splitlines(), most=MOST)
+    where = f"in <#{times.channel}>" if times.channel else "here"
+    return f"digests {escape(lines)}, {where} ({escape(times.zone or '')})"
+
+
+def _hours(hours: WorkingHours) -> str:
+    days = some([day.capitalize() for day in hours.days])
+    return f"at work {days} {hours.opens:%H:%M}–{hours.closes:%H:%M} ({escape(hours.zone)})"
 
 
 def _by_reaction(channel: Channel) -> list[tuple[str | None, str]]:
