@@ -115,14 +115,12 @@ def shown(view: Shown, *, link: str | None) -> Message:
 
 def _about(view: Shown) -> str:
     ticket, names = view.ticket, view.names
-    fields = view.fields if isinstance(view, ShownToAgent) else {}
+    inside = ticket if isinstance(view, ShownToAgent) else None
     rating = (ticket.feedback or {}).get("rating")
-    status = f"*{STATUS[ticket.status]}*" + (
-        ", not a ticket" if ticket.not_a_ticket and isinstance(view, ShownToAgent) else ""
-    )
+    status = f"*{STATUS[ticket.status]}*" + (", not a ticket" if inside and inside.not_a_ticket else "")
     requester = names.get(ticket.requester) if ticket.requester else None
     lines: list[list[str | None]] = [
-        [status, PRIORITY[ticket.priority], f"rated {stars(rating)}" if rating else None],
+        [status, PRIORITY[inside.priority] if inside else None, f"rated {stars(rating)}" if rating else None],
         [
             f"From *{name_of(requester or ticket.customer_email or '')}*",
             on_it([names.get(one, "") for one in ticket.assigned_to]) or "unassigned",
@@ -132,8 +130,8 @@ def _about(view: Shown) -> str:
             f"closed {date(ticket.closed_at)}" if ticket.closed_at and ticket.status == "closed" else None,
             f"last activity {date(ticket.last_activity_at)}",
         ],
-        [tags_of(ticket.tags)],
-        [field_of(name, value, FIELD) for name, value in list(fields.items())[:FIELDS]],
+        [tags_of(inside.tags) if inside else None],
+        [field_of(name, value, FIELD) for name, value in list(inside.custom_fields.items())[:FIELDS]] if inside else [],
     ]
     return "\n".join(line for line in map(facts, lines) if line)
 
