@@ -35,15 +35,9 @@ async def find(tx: Transaction, person: Person, picked_id: UUID) -> dict[str, An
     return found.scalar_one_or_none()
 
 
-async def take(tx: Transaction, person: Person, picked_id: UUID) -> dict[str, Any] | None:
-    """What the same person has picked, kept no longer."""
-    taken = await tx.run(
-        "delete from threadesk.picked where id = :id and team_id = :team and slack_id = :slack returning message",
-        id=picked_id,
-        team=person.team_id,
-        slack=person.slack_id,
-    )
-    return taken.scalar_one_or_none()
+async def take(tx: Transaction, picked_id: UUID) -> bool:
+    """Keeps it no longer; False where it was forgotten meanwhile."""
+    return bool(await tx.run("delete from threadesk.picked where id = :id returning 1", id=picked_id))
 
 
 async def forget(tx: Transaction, channel: str, ts: str) -> None:

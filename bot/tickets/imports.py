@@ -173,7 +173,7 @@ async def add_picked(tx: Transaction, desk: Desk, person: Person, number: int, p
     """
     kept = await picked.find(tx, person, picked_id) if picked_id else None
     ticket = await add(tx, desk, person, number, Picked.model_validate(kept)) if kept else None
-    if picked_id is None or ticket is None or await picked.take(tx, person, picked_id) is None:
+    if picked_id is None or ticket is None or not await picked.take(tx, picked_id):
         raise Refused("This form is too old. Choose “Add to ticket” in the message's menu again.")
     return ticket
 
