@@ -38,8 +38,9 @@ async def begin(
         insert into threadesk.copies (ticket_id, side, message_id, original, name, place, due_at)
         select :ticket_id, :side, :message_id, original, name, place, :now
         from unnest(cast(:originals as text[]), cast(:names as text[])) with ordinality as f (original, name, place)
-        -- It may have been deleted meanwhile.
-        where exists (select from threadesk.messages where message_id = :message_id and not deleted for share)
+        -- It may have been deleted meanwhile, or one of its files.
+        where exists (select from threadesk.messages m where message_id = :message_id and not deleted
+          and m.source -> 'files' @> jsonb_build_array(jsonb_build_object('id', f.original)) for share)
         on conflict do nothing returning 1
         """,
         ticket_id=ticket_id,
@@ -89,6 +90,17 @@ async def uploaded(tx: Transaction, task: Task, copy: str) -> bool:
 async def refuse(tx: Transaction, task: Task, why: str) -> bool:
     """There will be no copy; a link must do. False when the lease was lost."""
     return await _end(tx, task, refused=why)
+
+
+async def remove(tx: Transaction, message_id: UUID, originals: Sequence[str]) -> None:
+    """Some files of a message were taken away from it: no copy of theirs is to be left in Slack."""
+    await tx.run(
+        "update threadesk.copies set removing = true, due_at = :now, failures = 0"
+        " where message_id = :message_id and original = any(:originals) and not removing",
+        message_id=message_id,
+        originals=list(originals),
+        now=tx.now,
+    )
 
 
 async def removed(tx: Transaction, task: Task) -> bool:
@@ -152,9 +164,8 @@ async def next_bundle(tx: Transaction, ticket_id: UUID, side: Side) -> Bundle | 
         from (
           select message_id, jsonb_agg(jsonb_build_array(copy, name) order by place) filter (where copy is not null)
             as files
-          from threadesk.copies where ticket_id = :id and side = :side group by message_id
+          from threadesk.copies where ticket_id = :id and side = :side and not removing group by message_id
           having bool_and(copy is not null or refused is not null) and bool_or(copy is not null)
-            and not bool_or(removing)
         ) as c join threadesk.messages m using (message_id)
         left join threadesk.posted p
           on p.ticket_id = :id and p.side = :side and p.slot = 'files:' || c.message_id
@@ -177,12 +188,15 @@ async def next_bundle(tx: Transaction, ticket_id: UUID, side: Side) -> Bundle | 
 
 
 async def outlived(tx: Transaction, ticket_id: UUID, side: Side) -> Posted | None:
-    """A message that shows files of one that was deleted."""
+    """A message that shows files of one that was deleted, or of which all were taken away."""
     found = await tx.run(
         """
         select p.id, p.side, p.slot, p.channel, p.thread_ts, p.ts, p.shows, p.version, p.attempted_at, p.gone, p.refused
         from threadesk.posted p join threadesk.messages m on p.slot = 'files:' || m.message_id
-        where p.ticket_id = :id and p.slot like 'files:%' and m.ticket_id = :id and p.side = :side and m.deleted
+        where p.ticket_id = :id and p.slot like 'files:%' and m.ticket_id = :id and p.side = :side
+          and (m.deleted or (
+            select bool_and(c.removing) from threadesk.copies c
+            where c.message_id = m.message_id and c.side = p.side and c.refused is null))
           and p.ts is not null and not p.gone and p.refused is null limit 1
         """,
         id=ticket_id,

@@ -24,11 +24,14 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """A channel that the desk serves."""
+    """A channel that the desk serves, or in which digests of a triage channel are posted at set times.
+
+    `name`: the id of one that the desk does not know otherwise.
+    """
 
     id: str
     name: str
-    role: Role
+    role: Role | Literal["digest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,13 @@ async def _examine(one: Connection, other: Connection) -> Examined:
 
 async def _channels(one: Connection) -> tuple[SetUp, ...]:
     found = await one.fetch(
-        "select id, name, role from threadesk.channels where role <> 'none' order by role desc, chosen_at, id"
+        """
+        select id, name, role, chosen_at from threadesk.channels where role <> 'none'
+        union select s.channel, coalesce(c.name, s.channel), 'digest', null::timestamptz
+        from threadesk.digest_schedules s left join threadesk.channels c on c.id = s.channel
+        where s.channel <> s.triage_channel
+        order by role desc, chosen_at, id
+        """
     )
     return tuple(SetUp(row["id"], row["name"], row["role"]) for row in found)
 

@@ -24,15 +24,20 @@ async def keep(tx: Transaction, person: Person, message: Mapping[str, Any]) -> U
     return UUID(str(kept.scalar_one()))
 
 
-async def take(tx: Transaction, person: Person, picked_id: UUID) -> dict[str, Any] | None:
-    """What the same person has picked, kept no longer."""
-    taken = await tx.run(
-        "delete from threadesk.picked where id = :id and team_id = :team and slack_id = :slack returning message",
+async def find(tx: Transaction, person: Person, picked_id: UUID) -> dict[str, Any] | None:
+    """What the same person has picked."""
+    found = await tx.run(
+        "select message from threadesk.picked where id = :id and team_id = :team and slack_id = :slack",
         id=picked_id,
         team=person.team_id,
         slack=person.slack_id,
     )
-    return taken.scalar_one_or_none()
+    return found.scalar_one_or_none()
+
+
+async def take(tx: Transaction, picked_id: UUID) -> bool:
+    """Keeps it no longer; False where it was forgotten meanwhile."""
+    return bool(await tx.run("delete from threadesk.picked where id = :id returning 1", id=picked_id))
 
 
 async def forget(tx: Transaction, channel: str, ts: str) -> None:

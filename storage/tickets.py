@@ -607,12 +607,21 @@ async def holding(tx: Transaction, channel: str, ts: str) -> UUID | None:
 async def copies(tx: Transaction, channel: str, ts: str) -> list[Recorded]:
     """The notes that quote Slack's message (channel, ts): their `source.copy_of` is `copied_from` of it.
 
-    Their tickets stay locked until the transaction ends.
+    Their tickets, and the one that the message itself is in, stay locked until the transaction ends: all in the order
+    of their numbers, so that who locks several never waits for another who does.
     """
     of = copied_from(channel, ts)
     locked = await tx.run(
-        "select 1 from public.tickets t where t.id in (select ticket_id from threadesk.messages m where"
-        " m.source ? 'copy_of' and m.source ->> 'copy_of' = :of) order by t.id for no key update of t",
+        """
+        select 1 from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
+        where t.id in (
+          select ticket_id from threadesk.messages where channel = :channel and ts = :ts
+          union all
+          select ticket_id from threadesk.messages m where m.source ? 'copy_of' and m.source ->> 'copy_of' = :of)
+        order by d.number for no key update of t
+        """,
+        channel=channel,
+        ts=ts,
         of=of,
     )
     if not locked:

@@ -139,6 +139,31 @@ async def digest_for_customers(world: World, sql: asyncpg.Connection) -> dict[st
     return {"SUPPORT_CHANNELS": "help-globex,lobby", "DIGEST_CHANNEL": "lobby"}
 
 
+async def digest_where_customers_write_by_now(world: World, sql: asyncpg.Connection) -> dict[str, str]:
+    """Its role was given in Slack; the settings name it for digests alone."""
+    lobby = await world.sandbox.add_channel("lobby", members=[world.ben, world.sandbox.bot])
+    await set_up_in_slack(world, sql, lobby.id)
+    return {"SUPPORT_CHANNELS": "", "TRIAGE_CHANNEL": "", "DIGEST_CHANNEL": "lobby"}
+
+
+async def set_up_in_slack(world: World, sql: asyncpg.Connection, support: str) -> None:
+    for channel, role, to in ((world.triage.id, "triage", None), (support, "support", world.triage.id)):
+        await sql.execute(
+            "insert into threadesk.channels (id, name, role, triage_channel, chosen_at) values ($1, $1, $2, $3, now())",
+            *(channel, role, to),
+        )
+
+
+async def digests_at_set_times_shared(world: World, sql: asyncpg.Connection) -> dict[str, str]:
+    await set_up_in_slack(world, sql, world.help.id)
+    await sql.execute(
+        "insert into threadesk.digest_schedules (triage_channel, channel, cron, zone, period, taken_to)"
+        " values ($1, $2, '0 9 * * *', 'UTC', 'today', now())",
+        *(world.triage.id, world.help.id),
+    )
+    return {"SUPPORT_CHANNELS": "", "TRIAGE_CHANNEL": ""}
+
+
 async def no_agents(world: World, sql: asyncpg.Connection) -> None:
     world.grace.guest = True
     await world.sandbox.kick(world.triage, world.linus)
@@ -217,6 +242,8 @@ BROKEN: list[tuple[Break, str, str, str]] = [
         "Set DIGEST_CHANNEL to another",
     ),
     (digest_for_customers, "DIGEST_CHANNEL lobby", "customers write in #lobby", "Set DIGEST_CHANNEL to another"),
+    (digest_where_customers_write_by_now, "DIGEST_CHANNEL lobby", "customers write in #lobby", "Set DIGEST_CHANNEL to"),
+    (digests_at_set_times_shared, "digest channel {help}", "#help-globex is shared with another", "by /ticket setup"),
     (no_agents, "agents", "nobody in #triage is one", "Invite your agents to that channel."),
     (slow_clock, "clock", "s behind Slack's", "Let NTP set this machine's clock"),
     (database_down, "database", "it cannot be reached: ", "Start PostgreSQL, or correct host and port"),
@@ -242,6 +269,7 @@ async def test_each_broken_set_up_is_named_with_what_to_do(
     says: str,
     do: str,
 ) -> None:
+    about = about.format(help=world.help.id)
     changes = await breaks(world, sql) or {}
     found = await examined(monkeypatch, tmp_path, environment(world, database_url, **changes))
     named = [one for one in wrong(found) if one.about == about]

@@ -289,7 +289,7 @@ class Life(RuleBasedStateMachine):
             typed = f"{self.world.sandbox.bot.mention} {verb.removesuffix('-with')} {rest}"
             await person.post(self.world.triage, typed, thread_ts=card.ts)
             if name == ticket.requester and verb in AGENTS_ONLY:
-                return  # A customer's words for people, and in triage they are nobody's.
+                return  # Refused, or a customer's words for people, and in triage they are nobody's.
         else:
             channel = self.world.sandbox.slack.workspace.channels[ticket.place]
             if person.id not in channel.members or verb in {"note", "reply", "close-with"}:
@@ -297,8 +297,9 @@ class Life(RuleBasedStateMachine):
             typed = f"{self.world.sandbox.bot.mention} {verb.removesuffix('-with')} {rest}".strip()
             message = await person.post(channel, typed, thread_ts=ticket.thread)
             if verb in AGENTS_ONLY and not self.is_agent(name, ticket):
-                words = " ".join([verb, *(f"@{self.person(whom).name}" if "<@" in rest else rest).split("\n")]).strip()
-                ticket.ask(Said(name, words, message))
+                if verb == "title":
+                    # In words of their own they speak to people; every other command is refused to them.
+                    ticket.ask(Said(name, f"{verb} {rest}", message))
                 return
         self.obey(name, ticket, verb, whom, option, rest)
 

@@ -111,12 +111,13 @@ def shown(view: Shown, *, link: str | None) -> Message:
 
 def _about(view: Shown) -> str:
     ticket, names = view.ticket, view.names
-    fields = view.fields if isinstance(view, ShownToAgent) else {}
+    inside = ticket if isinstance(view, ShownToAgent) else None
     rating = (ticket.feedback or {}).get("rating")
-    status = common.status(ticket.status, not_a_ticket=ticket.not_a_ticket and isinstance(view, ShownToAgent))
+    status = common.status(ticket.status, not_a_ticket=inside is not None and inside.not_a_ticket)
     requester = names.get(ticket.requester) if ticket.requester else None
+    priority = common.PRIORITY[inside.priority] if inside else None
     lines: list[list[str | None]] = [
-        [status, common.PRIORITY[ticket.priority], common.rated(stars(rating)) if rating else None],
+        [status, priority, common.rated(stars(rating)) if rating else None],
         [
             common.requester(name_of(requester or ticket.customer_email or "")),
             on_it([names.get(one, "") for one in ticket.assigned_to]) or common.UNASSIGNED,
@@ -126,8 +127,8 @@ def _about(view: Shown) -> str:
             common.closed(date(ticket.closed_at)) if ticket.closed_at and ticket.status == "closed" else None,
             common.last_activity(date(ticket.last_activity_at)),
         ],
-        [tags_of(ticket.tags)],
-        [field_of(name, value, FIELD) for name, value in list(fields.items())[:FIELDS]],
+        [tags_of(inside.tags) if inside else None],
+        [field_of(name, value, FIELD) for name, value in list(inside.custom_fields.items())[:FIELDS]] if inside else [],
     ]
     return "\n".join(line for line in map(facts, lines) if line)
 

@@ -67,7 +67,10 @@ class Shortcut(StrEnum):
 
 
 class Field(StrEnum):
-    """The block_id of every input, which is also the action_id of its element and the field of its form."""
+    """The block_id of every input, which is also the action_id of its element and the field of its form.
+
+    FIELDS has an input for each custom field: "fields:version".
+    """
 
     TITLE = "title"
     DESCRIPTION = "description"
@@ -77,6 +80,8 @@ class Field(StrEnum):
     COMMENT = "comment"
     TAGS = "tags"
     ASSIGNEES = "assignees"
+    FIELDS = "fields"
+    MORE_FIELDS = "more_fields"
     EMAIL = "email"
     NUMBER = "number"
     DIGEST_TIMES = "digest_times"

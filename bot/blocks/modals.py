@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import slackblocks as slack
 
 from bot.blocks.ids import Callback, Field
-from bot.blocks.parts import context, plain, section, title_of
+from bot.blocks.parts import context, field_of, plain, section, some, title_of
 from bot.blocks.surface import SECTION, clip, escape, modal, one_line
 from bot.blocks.words import common
 from bot.blocks.words import modals as say
 from bot.tickets import timetable
 from bot.tickets.forms import MOST_PEOPLE, TITLE_LENGTH, WORDS_LENGTH, parsed_tags
+from bot.tickets.grammar import is_field
 from bot.tickets.schedules import Times
 from bot.tickets.setup import Present
+from bot.tickets.work import MOST_FIELDS, VALUE_LENGTH
 from storage.tickets import Priority, Ticket
 
 #: What *Edit* showed is carried in its private_metadata, which has 3,000 characters.
 MOST_ASSIGNEES, TAGS_ROOM = 50, 1_200
+#: The characters of each custom field that it shows and cannot change.
+FIELD = 120
+#: How much the others may take of a modal's 250 KB.
+FIELDS_ROOM = 100_000
+#: What an input of one text may not give back as it was, beside the ends of lines.
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 Value = TypeVar("Value", bound=str)
 #: A menu's options, and the characters of each: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
 MOST_OPTIONS, OPTION = 100, 75
@@ -85,8 +94,8 @@ def close(number: int, title: str) -> dict[str, Any]:
 def edit(ticket: Ticket, assignees: Sequence[str]) -> dict[str, Any]:
     """`assignees` are Slack ids. private_metadata: {"number", "shown": each field's value, None where it is left out}.
 
-    A title or tags that would not come back from the form as they are (another program's may be of any length)
-    are left out of it, so that changing the priority cannot harm them.
+    A title, tags or custom fields that would not come back from the form as they are (another program's may be of any
+    length) are left out of it, so that changing the priority cannot harm them.
     """
     assignees = assignees[:MOST_ASSIGNEES]
     people = slack.UserMultiSelectMenu(Field.ASSIGNEES.value, initial_users=list(assignees) or None)
@@ -101,8 +110,43 @@ def edit(ticket: Ticket, assignees: Sequence[str]) -> dict[str, Any]:
         _priority(ticket.priority),
         _tags_to_edit(ticket),
         _input(Field.ASSIGNEES, say.ASSIGNED_TO, people, optional=True),
+        *_fields_to_edit(ticket),
     ]
     return _form(say.edit(number=ticket.number), say.SAVE, Callback.EDIT, blocks, number=ticket.number, shown=shown)
+
+
+def _fields_to_edit(ticket: Ticket) -> list[slack.Block]:
+    """An input for each custom field that comes back from it, what the others are, and an input for more."""
+    shown = _editable(ticket.custom_fields)
+    others = [field_of(name, value, FIELD) for name, value in ticket.custom_fields.items() if name not in shown]
+    instead = say.fields_elsewhere(number=ticket.number)
+    more = slack.PlainTextInput(Field.MORE_FIELDS.value, multiline=True, max_length=WORDS_LENGTH)
+    return [
+        *(_field_to_edit(name, value) for name, value in shown.items()),
+        *([context("fields_instead", "\n".join((some(others, between="\n"), instead)))] if others else []),
+        _input(Field.MORE_FIELDS, say.MORE_FIELDS, more, hint=say.MORE_FIELDS_HINT, optional=True),
+    ]
+
+
+def _editable(custom_fields: Mapping[str, Any]) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    room = FIELDS_ROOM
+    for name, value in custom_fields.items():
+        if _field_comes_back(name, value) and len(shown) < MOST_FIELDS and room > 0:
+            shown[name] = value
+            room -= len(json.dumps(value))
+    return shown
+
+
+def _field_to_edit(name: str, value: str) -> slack.InputBlock:
+    text = slack.PlainTextInput(
+        Field.FIELDS.value, initial_value=value or None, multiline="\n" in value, max_length=VALUE_LENGTH
+    )
+    return slack.InputBlock(name, text, block_id=f"{Field.FIELDS}:{name}", optional=True)
+
+
+def _field_comes_back(name: str, value: object) -> bool:
+    return is_field(name) and isinstance(value, str) and len(value) <= VALUE_LENGTH and not _CONTROLS.search(value)
 
 
 def _title_to_edit(ticket: Ticket) -> slack.Block:

@@ -10,6 +10,9 @@ from bot.blocks.parts import actions, button, facts, mention, section, some, tag
 from bot.blocks.surface import Message, clip, escape, message, one_line
 from bot.blocks.words import common
 from bot.blocks.words import setups as say
+from bot.tickets import timetable
+from bot.tickets.hours import WorkingHours
+from bot.tickets.schedules import MOST, Times
 from storage.channels import Channel
 
 
@@ -54,10 +57,12 @@ def done(channel: Channel) -> Message:
             return sentence(say.is_left_alone(here))
 
 
-def told(channel: Channel, by: str) -> Message:
+def told(channel: Channel, times: Times, by: str) -> Message:
     """Tells the agents how a channel is set up now. `by`: a Slack id."""
     if channel.role == "none":
         return sentence(say.told_left_alone(_named(channel.id), by=mention(by)))
+    if channel.role == "triage":
+        return sentence(say.told_triage(_named(channel.id), by=mention(by), digests=_digests(times)))
     people = some([mention(one) for one in channel.assignees])
     reactions = channel.reactions
     settings = facts(
@@ -67,9 +72,24 @@ def told(channel: Channel, by: str) -> Message:
             tags_of(channel.tags),
             say.in_turn(people) if people else None,
             *map(escape, say.reactions(opens=reactions.open, claims=reactions.claim, closes=reactions.close)),
+            _hours(times.hours) if times.hours else None,
         ]
     )
     return sentence(say.told_support(_named(channel.id), by=mention(by), settings=settings))
+
+
+def _digests(times: Times) -> str:
+    if not times.digests:
+        return say.NO_DIGESTS
+    lines = some(timetable.written(times.digests).splitlines(), most=MOST)
+    return say.digests(
+        escape(lines), channel=_named(times.channel) if times.channel else None, zone=escape(times.zone or "")
+    )
+
+
+def _hours(hours: WorkingHours) -> str:
+    days = some([say.DAYS[day] for day in hours.days])
+    return say.at_work(days, opens=hours.opens, closes=hours.closes, zone=escape(hours.zone))
 
 
 def is_triage() -> Message:

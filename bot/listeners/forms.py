@@ -12,22 +12,22 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks import answers, modals
 from bot.blocks.ids import Callback
+from bot.blocks.ids import Field as Input
 from bot.delivery import reaching
 from bot.listeners import words as say
 from bot.listeners.buttons import presser
 from bot.services import Services
 from bot.tickets import emails, forms, imports, text, work
-from bot.tickets.arrivals import Picked
 from bot.tickets.errors import Overtaken, Refused
 from bot.tickets.grammar import LARGEST_NUMBER
-from storage import picked, replies, tickets
+from storage import replies, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Priority
 
 
 class Shown(BaseModel):
-    """What *Edit* showed."""
+    """What *Edit* showed. `custom`, each custom field's text by name, stands in its blocks."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -35,6 +35,7 @@ class Shown(BaseModel):
     priority: Priority
     tags: tuple[str, ...] | None
     assignees: tuple[str, ...]
+    custom: Mapping[str, str] = Field(default_factory=dict)
 
 
 class About(BaseModel):
@@ -86,7 +87,7 @@ def register(app: AsyncApp, services: Services) -> None:
         if about.shown is None:
             raise Refused(say.FORM_OF_NO_TICKET)
         shown = work.Fields(**dict(about.shown))
-        sent = work.Fields(form.title, form.priority, form.tags, form.assignees)
+        sent = work.Fields(form.title, form.priority, form.tags, form.assignees, form.fields, form.more_fields)
         await work.edit(tx, services.desk, person, about.ticket, shown, sent)
 
     async def comment(tx: Transaction, person: Person, about: About, form: forms.RatingForm) -> None:
@@ -96,10 +97,7 @@ def register(app: AsyncApp, services: Services) -> None:
         await emails.leave(tx, person, about.ticket, form.email)
 
     async def add(tx: Transaction, person: Person, about: About, form: forms.AddForm) -> None:
-        kept = await picked.take(tx, person, about.picked) if about.picked else None
-        if kept is None:
-            raise Refused(say.FORM_TOO_OLD)
-        await imports.add(tx, services.desk, person, form.number, Picked.model_validate(kept))
+        await imports.add_picked(tx, services.desk, person, form.number, about.picked)
 
     takes(Callback.NOTE, forms.WordsForm, note)
     takes(Callback.CLOSE, forms.CloseForm, close)
@@ -151,8 +149,11 @@ def _reply(app: AsyncApp, services: Services) -> None:
 
 
 def values(view: Mapping[str, Any]) -> dict[str, Any]:
-    """What each input holds, by its block id: text, the chosen option or options, time, channel, person or people."""
-    typed = {}
+    """What each input holds, by its block id: text, the chosen option or options, time, channel, person or people.
+
+    Of those that are parts of one, "fields:version", each by the name of its part.
+    """
+    typed: dict[str, Any] = {}
     for block_id, inputs in view["state"]["values"].items():
         for element in inputs.values():
             option = element.get("selected_option") or {}
@@ -166,12 +167,30 @@ def values(view: Mapping[str, Any]) -> dict[str, Any]:
                 element.get("selected_user"),
                 element.get("selected_users"),
             )
-            typed[block_id] = next((one for one in candidates if one is not None), None)
+            value = next((one for one in candidates if one is not None), None)
+            whole, _, part = block_id.partition(":")
+            if part:
+                typed.setdefault(whole, {})[part] = value
+            else:
+                typed[block_id] = value
     return typed
 
 
 def metadata(view: Mapping[str, Any]) -> About:
     try:
-        return About.model_validate_json(view.get("private_metadata") or "{}")
+        about = About.model_validate_json(view.get("private_metadata") or "{}")
     except ValidationError:
         raise Refused(say.FORM_OF_NO_TICKET) from None
+    if about.shown is None:
+        return about
+    return about.model_copy(update={"shown": about.shown.model_copy(update={"custom": _custom_fields(view)})})
+
+
+def _custom_fields(view: Mapping[str, Any]) -> dict[str, str]:
+    """The texts that the inputs of custom fields had at first: private_metadata has no room for them."""
+    prefix = f"{Input.FIELDS}:"
+    return {
+        block["block_id"].removeprefix(prefix): block["element"].get("initial_value", "")
+        for block in view["blocks"]
+        if block["block_id"].startswith(prefix)
+    }

@@ -66,13 +66,8 @@ async def _carry_out(services: Services, tx: Transaction, event: Mapping[str, An
     person = await people.meet(tx, payloads.team_of(event, services.desk), event["user"])
     ticket, side = await _ticket_of(tx, event)
     is_agent = relation(person, ticket) is Relation.AGENT if ticket else bool(person.agent_of)
-    try:
-        command = grammar.parse(said or "help", implied=ticket.number if ticket else None, called="@desk")
-    except grammar.Misunderstood:
-        if is_agent:
-            raise
-        command = None
-    if command is None or (not is_agent and _is_a_request(command, said)):
+    command = _understood(said, ticket, is_agent=is_agent)
+    if command is None or (not is_agent and grammar.is_a_request(command)):
         # A customer who says "note that May works" or "help me with the export" does not speak to a machine.
         # When it comes again they may be an agent: it is not to become a command then, nor a command a request.
         if await tickets.act_once(tx, _key(event)):
@@ -87,15 +82,22 @@ async def _carry_out(services: Services, tx: Transaction, event: Mapping[str, An
     return await verbs.carry_out(services, tx, person, command, key=_key(event), typed_at=typed_at, files=files)
 
 
+def _understood(said: str, ticket: Ticket | None, *, is_agent: bool) -> grammar.Command | None:
+    """None: a customer's words are no command. One that only agents have is refused to them."""
+    try:
+        command = grammar.parse(said or "help", implied=ticket.number if ticket else None, called="@desk")
+    except grammar.Misunderstood:
+        if is_agent or grammar.is_bare(said):
+            raise
+        command = None
+    if not is_agent and grammar.is_for_agents(said, command):
+        raise Refused(say.only_agents(verb=said.split(maxsplit=1)[0].lower()))
+    return command
+
+
 async def _ticket_of(tx: Transaction, event: Mapping[str, Any]) -> tuple[Ticket | None, Side | None]:
     thread = await tickets.by_thread(tx, event["channel"], event.get("thread_ts") or event["ts"])
     return (await tickets.by_id(tx, thread[0]), thread[1]) if thread else (None, None)
-
-
-def _is_a_request(command: grammar.Command, said: str) -> bool:
-    """Whether a customer's words are for people: they open a ticket, or begin like what only agents can do."""
-    verb = grammar.VERBS.get("".join(said.split(maxsplit=1)[:1]).casefold())
-    return isinstance(command, grammar.New) or (verb is not None and verb.agents_only)
 
 
 def _suits_thread(command: grammar.Command, side: Side | None, *, is_agent: bool) -> None:

@@ -98,7 +98,8 @@ def reaction(event: Mapping[str, Any], desk: Desk) -> ReactionAdded | None:
 
 
 def files_of(event: Mapping[str, Any]) -> tuple[File, ...]:
-    return tuple(file_of(file) for file in event.get("files") or ())
+    """Of a file that was deleted, its id and `mode` are left: https://docs.slack.dev/reference/objects/file-object"""
+    return tuple(file_of(file) for file in event.get("files") or () if file.get("mode") != "tombstone")
 
 
 def team_of(event: Mapping[str, Any], desk: Desk) -> str:
@@ -110,16 +111,20 @@ def _changed(event: Mapping[str, Any], desk: Desk, *, direct: bool) -> Arrived |
     now, before = event["message"], event.get("previous_message") or {}
     if now.get("subtype") == "tombstone":
         return MessageDeleted(channel=event["channel"], ts=now["ts"], direct=direct, at=str(event["ts"]))
-    if now.get("bot_id") or now.get("subtype") not in WORDS or rich_text.words_of(now) == rich_text.words_of(before):
+    kept = {file.id for file in files_of(now)}
+    gone = tuple(file.id for file in files_of(before) if file.id not in kept)
+    same = rich_text.words_of(now) == rich_text.words_of(before)
+    if now.get("bot_id") or now.get("subtype") not in WORDS or (same and not gone):
         return None
     return MessageEdited(
         channel=event["channel"],
         ts=now["ts"],
         direct=direct,
         at=str(event["ts"]),
-        text=_recorded(now, desk),
+        text=None if same else _recorded(now, desk),
         to_the_second=READ_BACK in event,
         previous=_recorded(before, desk) if before else None,
+        gone=gone,
     )
 
 

@@ -137,6 +137,8 @@ async def _tell(tx: Transaction, channel: Channel, by: str, key: str) -> None:
     """Tells the agents whom it concerns; a new triage channel is told once it is known who is in it."""
     default = await channels.default_triage(tx)
     triage = channel.triage_channel or (default.id if default else None)
-    if channel.role != "triage" and triage is not None:
-        said = setups.told(channel, by)
+    if channel.role == "triage":
+        triage = channel.id if channel.suspended is None else None
+    if triage is not None:
+        said = setups.told(channel, await setup.times_of(tx, channel), by)
         await notices.add(tx, f"set_up:{key}", "channel", said.arguments(), channel=triage)

@@ -13,7 +13,6 @@ from storage.tickets import Priority
 # Forms and buttons that lead nowhere
 NO_FORM = "Slack did not open the form. Please try again."
 FORM_OF_NO_TICKET = "This form belongs to no ticket. Open it again."
-FORM_TOO_OLD = "This form is too old. Choose “Add to ticket” in the message's menu again."
 BUTTON_TOO_OLD = "This button is from an older version of the desk and does nothing any more."
 BUTTON_OF_NO_TICKET = "This button belongs to no ticket."
 BUTTON_OF_NOTHING = "This button belongs to nothing any more."
@@ -39,6 +38,10 @@ _LEVELS: dict[Priority, str] = {"low": "low", "medium": "medium", "high": "high"
 
 def went_wrong(*, reference: str) -> str:
     return f"Something went wrong in the desk. Tell whoever runs it this reference: {reference}"
+
+
+def only_agents(*, verb: str) -> str:
+    return f"Only agents can use `{verb}`. For all that you can use: `@desk help`"
 
 
 def claimed(*, number: int) -> str:

@@ -1,5 +1,6 @@
 """The sandbox's people over HTTP, for trying the desk by hand with curl. Thin over the Python interface."""
 
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -40,7 +41,8 @@ become mentions (@desk is the bot). Everything is JSON over POST, answers includ
   curl {url}/sandbox/click    -d '{{"person": "grace", "channel": "triage", "ts": "…", "action_id": "…"}}'
                                without "channel": in the open modal, or with "home": true in the App Home
   curl {url}/sandbox/choose   -d '{{… as click …, "value": "…"}}'
-  curl {url}/sandbox/submit   -d '{{"person": "grace", "values": {{"block_id": "value"}}}}'
+  curl {url}/sandbox/submit   -d '{{"person": "grace", "values": {{"Reply": "It works again"}}}}'
+                               each value by its field's label, or by its block_id
   curl {url}/sandbox/dismiss  -d '{{"person": "grace"}}'
   curl {url}/sandbox/home     -d '{{"person": "grace"}}'
   curl {url}/sandbox/shortcut -d '{{"person": "grace", "callback_id": "…", "channel": "…", "ts": "…"}}'
@@ -52,6 +54,7 @@ What Slack would not let a person do is answered with 409 and the page that says
 
 _NAMED = re.compile(r"([@#])([\w.-]*\w)")
 _LAST = 50
+_HEARD_SECONDS = 3.0
 
 
 class Control:
@@ -179,6 +182,9 @@ class Control:
     async def _home(self, given: Json) -> Json:
         person = self._person(given)
         await person.open_home()
+        # The app publishes it when it hears of that; one that does not run never hears.
+        with contextlib.suppress(TimeoutError):
+            await self._sandbox.settled(_HEARD_SECONDS)
         return {"home": person.home}
 
     async def _shortcut(self, given: Json) -> Json:
@@ -228,6 +234,8 @@ class Control:
             return self._message(given)
         person = self._account(given["person"])
         view = person.home if given.get("home") else person.view
+        if view is None and given.get("home"):
+            raise ValueError(f"{person.name} has not opened the App Home yet: POST /sandbox/home")
         if view is None:
             raise ValueError(f"{person.name} has nothing open")
         return view

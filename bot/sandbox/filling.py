@@ -15,14 +15,14 @@ Json = dict[str, Any]
 
 
 def fill(view: View, values: Json) -> None:
-    """Set elements by ``{block_id: value}``, or ``{block_id: {action_id: value}}`` where there are several.
+    """Set elements by ``{block_id: value}``, or ``{block_id: {action_id: value}}`` where there are several. An input's
+    label does for its block_id, as people see it.
 
     A value is a text, an option's value, a person or channel (or an id), or a list of these.
     """
-    for block_id, given in values.items():
-        block = next((b for b in view["blocks"] if b["block_id"] == block_id), None)
-        if block is None:
-            raise CannotDo(f"The form has no block {block_id!r}.", INPUT_BLOCK)
+    for name, given in values.items():
+        block = _named(view, name)
+        block_id = block["block_id"]
         elements = [element for _, element in all_elements([block]) if element["type"] in VALUE_FIELDS]
         if not isinstance(given, dict):
             given = {elements[0]["action_id"]: given} if len(elements) == 1 else {"": given}  # noqa: PLW2901
@@ -31,6 +31,16 @@ def fill(view: View, values: Json) -> None:
             if element is None:
                 raise CannotDo(f"Block {block_id!r} has nothing to fill in as {action_id!r}.", INPUT_BLOCK)
             view["state"]["values"][block_id][action_id] = entered(element, value)
+
+
+def _named(view: View, name: str) -> Json:
+    blocks: list[Json] = view["blocks"]
+    labels = {block["block_id"]: block["label"]["text"] for block in blocks if block["type"] == "input"}
+    for block in blocks:
+        if name in (block["block_id"], labels.get(block["block_id"])):
+            return block
+    known = ", ".join(f"{label!r} ({block_id})" for block_id, label in labels.items())
+    raise CannotDo(f"The form has no block {name!r}, only {known}.", INPUT_BLOCK)
 
 
 def entered(element: Json, value: Any) -> Json:

@@ -14,6 +14,7 @@ from bot.sandbox.references import (
     BLOCK_ACTIONS,
     HELP_CHANNELS,
     HELP_EDITING,
+    HELP_FILES,
     MANIFEST,
     MODALS,
     SHORTCUTS,
@@ -88,6 +89,12 @@ class Person(Account):
         if message.is_tombstone or (message.author is not self and not self.admin):
             raise CannotDo("People can only delete their own messages.", HELP_EDITING)
         posting.remove(self.slack, message)
+
+    async def delete_file(self, file: File) -> None:
+        """Delete a file of one's own; the message that showed it stays."""
+        if file.owner is not self or file.deleted:
+            raise CannotDo("People can only delete their own files.", HELP_FILES)
+        posting.delete_file(self.slack, file)
 
     async def react(self, message: Message, name: str) -> None:
         self._must_see(message)

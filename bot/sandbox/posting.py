@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.sandbox import events
 from bot.sandbox.shapes import message_object
-from bot.sandbox.workspace import Account, Channel, Message
+from bot.sandbox.workspace import Account, Channel, File, Message
 
 if TYPE_CHECKING:
     from bot.sandbox.slack import Slack
@@ -54,6 +54,15 @@ def remove(slack: "Slack", message: Message) -> None:
     root = channel.posts.get(message.thread_ts) if message.is_reply and message.thread_ts else None
     if root and root.is_tombstone and not channel.replies(root.ts):
         remove(slack, root)
+
+
+def delete_file(slack: "Slack", file: File) -> None:
+    """Delete a file; what showed it shows that it was deleted: https://docs.slack.dev/reference/methods/files.delete"""
+    showing = [m for c in slack.workspace.channels.values() for m in c.posts.values() if file in m.files]
+    before = [message_object(slack, message) for message in showing]
+    file.deleted, file.content = True, b""
+    for message, earlier in zip(showing, before, strict=True):
+        events.emit_change(slack, earlier, message)
 
 
 def _bury(slack: "Slack", message: Message) -> None:

@@ -21,6 +21,7 @@ FILE_OBJECT = f"{DOCS}/reference/objects/file-object"
 WORKING_WITH_FILES = f"{DOCS}/messaging/working-with-files"
 HELP_CHANNELS = "https://slack.com/help/articles/201402297"
 HELP_EDITING = "https://slack.com/help/articles/202395258"
+HELP_FILES = "https://slack.com/help/articles/218159688"
 
 
 def method_page(method: str) -> str:

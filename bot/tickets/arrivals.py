@@ -71,7 +71,7 @@ class MessageEdited(BaseModel):
     """`at`: the event's own Slack timestamp; `edited.ts` has whole seconds only, too coarse to order two edits.
 
     `to_the_second`: it was read back, and `at` is `edited.ts` after all. `previous`: the words before, where they are
-    told.
+    told. `text`: None where the words stay. `gone`: Slack's ids of files that the message has no more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,9 +81,10 @@ class MessageEdited(BaseModel):
     ts: str
     direct: bool = False
     at: str
-    text: str
+    text: str | None
     to_the_second: bool = False
     previous: str | None = None
+    gone: tuple[str, ...] = ()
 
 
 class MessageDeleted(BaseModel):

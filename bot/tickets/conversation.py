@@ -23,7 +23,7 @@ from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.opening import Opening, open_ticket
 from bot.tickets.permissions import Relation, relation
-from storage import arrival, channels, early, people, picked, showing, tickets
+from storage import arrival, channels, copies, early, people, picked, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.tickets import Appended, AuthorRole, Origin, Side, Ticket
@@ -285,7 +285,7 @@ async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, auth
     if channel is None or channel.role != "support":
         return
     if message.thread_ts is not None:
-        await _in_unknown_thread(tx, desk, message, channel.triage_channel)
+        await _in_unknown_thread(tx, desk, message, author, channel.triage_channel)
         return
     if channel.triage_channel in author.agent_of and not message.on_request:
         await _keep(tx, message, awaits=message.ts)
@@ -297,7 +297,8 @@ async def _in_channel(tx: Transaction, desk: Desk, message: MessageArrived, auth
     await tickets.serialise(tx, message.channel, message.author)
     at = history.moment(message.ts)
     latest = await tickets.latest_of_requester(tx, message.team, message.author, message.channel, at)
-    if latest is not None and _belongs_to(desk, latest):
+    # Where every ticket is asked for, the next request is another one.
+    if channel.mode == "every_message" and latest is not None and _belongs_to(desk, latest):
         await _join(tx, desk, message, author, latest.ticket)
     else:
         await _open_at_root(tx, desk, message, author, channel.triage_channel)
@@ -371,9 +372,13 @@ async def make_ticket(
     await open_ticket(tx, desk, opening)
 
 
-async def _in_unknown_thread(tx: Transaction, desk: Desk, message: MessageArrived, triage_channel: str | None) -> None:
+async def _in_unknown_thread(
+    tx: Transaction, desk: Desk, message: MessageArrived, author: Person, triage_channel: str | None
+) -> None:
     """A thread that is no ticket's: its root has not arrived yet, or an agent began it, or it is not for the desk."""
     await _keep(tx, message, awaits=message.thread_ts or message.ts)
+    if triage_channel in author.agent_of:
+        return
     kept = await early.find(tx, message.channel, message.thread_ts or message.ts)
     if kept is not None:
         await _open_if_answered(tx, desk, MessageArrived.model_validate(kept), triage_channel)
@@ -489,6 +494,10 @@ async def _edit(tx: Transaction, desk: Desk, edit: MessageEdited) -> None:
     if one is None:
         await _leave(tx, desk, edit, f"edited {edit.at}")
         return
+    if edit.gone and one.kind == "message":
+        one = await _without_files(tx, one, edit.gone)
+    if edit.text is None:
+        return
     before, at = cast("history.Message", one.word), history.moment(edit.at)
     files = [File.model_validate(file) for file in (one.source or {}).get("files", [])]
     content, source = await readable(tx, edit.text, files)
@@ -512,6 +521,19 @@ async def _edit(tx: Transaction, desk: Desk, edit: MessageEdited) -> None:
     await _replace(tx, one, before, after, source)
 
 
+async def _without_files(tx: Transaction, one: tickets.Recorded, gone: Sequence[str]) -> tickets.Recorded:
+    """Files that somebody has taken away from a message go from its ticket, and their copies from Slack."""
+    before, source = cast("history.Message", one.word), dict(one.source or {})
+    await copies.remove(tx, one.message_id, gone)
+    left = [file for file in before["attachments"] if file.get("id") not in gone]
+    if left == before["attachments"]:
+        return one
+    source["files"] = [file for file in source.get("files", []) if file["id"] not in gone]
+    after: history.Message = {**before, "attachments": left}
+    await _replace(tx, one, before, after, source)
+    return replace(one, word=dict(after), source=source)
+
+
 async def _delete(tx: Transaction, desk: Desk, deletion: MessageDeleted) -> None:
     await in_turn(tx, deletion.channel, deletion.ts)
     await _delete_copies(tx, deletion)
@@ -531,10 +553,10 @@ async def _delete(tx: Transaction, desk: Desk, deletion: MessageDeleted) -> None
 
 async def _delete_copies(tx: Transaction, deletion: MessageDeleted) -> None:
     """The words go also from where they were quoted."""
-    await picked.forget(tx, deletion.channel, deletion.ts)
     for one in await tickets.copies(tx, deletion.channel, deletion.ts):
         before = cast("history.Message", one.word)
         await _replace(tx, one, before, history.deleted(before, history.moment(deletion.at)), None)
+    await picked.forget(tx, deletion.channel, deletion.ts)
 
 
 async def _replace(

@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from bot.tickets import timetable
+from bot.tickets import grammar, text, timetable
 from bot.tickets.errors import wrong
 from bot.tickets.grammar import LARGEST_NUMBER, TAG_LENGTH
 from bot.tickets.hours import Day, WorkingHours, known_zone
@@ -95,6 +95,15 @@ def _times(value: Any) -> Any:
     return timetable.parsed(clean(value)) if isinstance(value, str) else value or ()
 
 
+def _fields(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value or ()
+    try:
+        return grammar.fields(text.encoded(clean(value)))
+    except grammar.Misunderstood as error:
+        raise wrong(str(error)) from error
+
+
 _emptied_days = BeforeValidator(lambda value: value or ())
 
 
@@ -170,12 +179,15 @@ class CloseForm(_Form):
 
 class EditForm(_Form):
     """`title` and `tags` are None where the form did not offer them, because it could not show them unharmed:
-    they stay as they are. `assignees` are Slack ids."""
+    they stay as they are. `assignees` are Slack ids. `fields`: the custom fields that it offered, as plain text by
+    name; `more_fields`: those that were typed with their names, Slack-encoded."""
 
     title: Annotated[Title | None, _emptied] = None
     priority: Priority
     tags: Annotated[Tags | None, _emptied] = None
     assignees: tuple[str, ...] = ()
+    fields: dict[str, Annotated[str, BeforeValidator(_stripped)]] = {}
+    more_fields: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_fields)] = ()
 
 
 class ReactionsForm(_Form):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from bot.tickets import text as words_of
 from bot.tickets.words import grammar as say
@@ -391,26 +391,47 @@ def _set(said: _Said) -> Set:
     number, said = _ticket(said)
     if not said.rest:
         raise said.wrong(say.WHICH_FIELD)
-    fields: dict[str, str] = {}
-    for found in _SETTING.finditer(said.rest):
-        if found[0]:
-            name, value = _field(said, found["name"], found["value"])
-            if name.casefold() in {other.casefold() for other in fields}:
-                raise said.wrong(say.twice(name=_shown(name)))
-            fields[name] = value
-    return Set(number, tuple(fields.items()))
+    return Set(number, fields(said.rest, said.wrong))
 
 
-def _field(said: _Said, name: str, value: str | None) -> tuple[str, str]:
+class Wrong(Protocol):
+    def __call__(self, mistake: str, *, near: str | None = None) -> Misunderstood: ...
+
+
+def _plainly(mistake: str, *, near: str | None = None) -> Misunderstood:
+    return Misunderstood(say.such_as(mistake, near=near) if near else mistake)
+
+
+def fields(typed: str, wrong: Wrong = _plainly) -> tuple[tuple[str, str], ...]:
+    """Custom fields, each once, of Slack-encoded text: 'version="4.2 beta" seats=3'; an empty value takes one away.
+
+    Raises what `wrong` makes of the first mistake.
+    """
+    found: dict[str, str] = {}
+    for one in _SETTING.finditer(typed):
+        if one[0]:
+            name, value = _field(one["name"], one["value"], wrong)
+            if name.casefold() in {other.casefold() for other in found}:
+                raise wrong(say.twice(name=_shown(name)))
+            found[name] = value
+    return tuple(found.items())
+
+
+def _field(name: str, value: str | None, wrong: Wrong) -> tuple[str, str]:
     if not name:
-        raise said.wrong(say.names_no_field(words=_shown(value or "")))
+        raise wrong(say.names_no_field(words=_shown(value or "")))
     if len(name) > FIELD_LENGTH:
-        raise said.wrong(say.name_too_long(name=_shown(name), most=FIELD_LENGTH))
-    if not _FIELD.fullmatch(name):
-        raise said.wrong(say.no_field_name(name=_shown(name)))
+        raise wrong(say.name_too_long(name=_shown(name), most=FIELD_LENGTH))
+    if not is_field(name):
+        raise wrong(say.no_field_name(name=_shown(name)))
     if value is None:
-        raise said.wrong(say.no_value(name=_shown(name)), near=f'{name}="…"')
+        raise wrong(say.no_value(name=_shown(name)), near=f'{name}="…"')
     return name, _unquoted(value.removeprefix("="))
+
+
+def is_field(name: str) -> bool:
+    """Whether a custom field's name is one that people can type."""
+    return _FIELD.fullmatch(name) is not None
 
 
 def _close(said: _Said) -> Close:
@@ -494,6 +515,28 @@ VERBS: Mapping[str, Verb] = {
         Verb("help", "help", False, _help),
     )
 }
+
+
+def is_a_request(command: Command) -> bool:
+    """Whether a customer who says this after the desk's mention speaks to people: in words of their own."""
+    own_words = isinstance(command, New | Reply | Note | Title)
+    return own_words or (isinstance(command, Digest) and isinstance(command.about, str))
+
+
+def is_bare(said: str) -> bool:
+    """Whether it is nothing but a verb that everybody may use."""
+    verb = VERBS.get(said.casefold())
+    return verb is not None and not verb.agents_only
+
+
+def is_for_agents(said: str, command: Command | None) -> bool:
+    """Whether somebody speaks to the desk in a whole command that only agents have, or in nothing but its verb.
+
+    `command`: what `said` is, None where it is no command.
+    """
+    first, rest = _first_word(said)
+    verb = VERBS.get(first.casefold())
+    return verb is not None and verb.agents_only and (not rest or (command is not None and not is_a_request(command)))
 
 
 def _unknown_verb(word: str, rest: str, implied: int | None, called: str) -> UnknownVerb:

@@ -16,11 +16,14 @@ from bot.tickets.desk import Desk
 from bot.tickets.errors import Refused
 from bot.tickets.permissions import Operation, may_open_from
 from bot.tickets.words import operations as say
-from storage import catch_up, channels, early, openings, people, tickets
+from storage import catch_up, channels, early, openings, people, picked, tickets
 from storage.engine import Transaction
 from storage.openings import Opening
 from storage.people import Person
 from storage.tickets import Origin, Ticket
+
+#: How many kept answers a message that is added to a ticket may bring along, within the time that Slack waits.
+MOST_ANSWERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,18 @@ async def _take_kept(tx: Transaction, desk: Desk, channel: str, root: str) -> No
         await conversation.take_in(tx, desk, arrived)
 
 
+async def add_picked(tx: Transaction, desk: Desk, person: Person, number: int, picked_id: UUID | None) -> Ticket:
+    """Adds, as `add` does, the message that the person has picked, which is kept no longer.
+
+    Its turn and the ticket come first, as where the message is deleted, which forgets what was picked.
+    """
+    kept = await picked.find(tx, person, picked_id) if picked_id else None
+    ticket = await add(tx, desk, person, number, Picked.model_validate(kept)) if kept else None
+    if picked_id is None or ticket is None or not await picked.take(tx, picked_id):
+        raise Refused(say.FORM_TOO_OLD)
+    return ticket
+
+
 async def add(tx: Transaction, desk: Desk, person: Person, number: int, message: Picked) -> Ticket:
     """Adds one message to a ticket, once; it changes no status and alerts nobody.
 
@@ -164,15 +179,18 @@ async def add(tx: Transaction, desk: Desk, person: Person, number: int, message:
     now on the ticket goes on. Everything else, such as what was written in triage, in other channels or by a bot, may
     not be for the customer: it is quoted in an internal note, with a link to it.
     """
-    root = message.thread_ts or message.ts
+    for ts in dict.fromkeys((message.thread_ts or message.ts, message.ts)):
+        await conversation.in_turn(tx, message.channel, ts)
     answers = [one["ts"] for one in await early.answers(tx, message.channel, message.ts)]
-    for ts in dict.fromkeys((root, message.ts, *answers)):
+    for ts in answers[:MOST_ANSWERS]:
         await conversation.in_turn(tx, message.channel, ts)
     ticket = await work.find(tx, person, number, Operation.ADD)
     there = await work.at(tx, message.channel, message.ts, message.thread_ts)
     shared = message.by is not None and message.channel == ticket.channel
     if there is not None and (shared or there.id == ticket.id):
         raise Refused(say.added_already(number=there.number))
+    if shared and len(answers) > MOST_ANSWERS:
+        raise Refused(say.too_many_answers(most=MOST_ANSWERS))
     if shared:
         await _join(tx, desk, ticket, message)
     elif not await _quote(tx, desk, person, ticket, message):

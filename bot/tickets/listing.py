@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
@@ -116,10 +116,6 @@ class ShownToAgent(Shown):
     """With what customers do not see."""
 
     notes: tuple[Noted, ...]
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        return self.ticket.custom_fields
 
 
 async def shown(tx: Transaction, person: Person, number: int) -> Shown:

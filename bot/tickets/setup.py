@@ -50,14 +50,15 @@ async def present(tx: Transaction, desk: Desk, person: Person, channel: str) -> 
     """For the form. Refused where the person may not set the channel up."""
     known = await channels.find(tx, channel)
     await must_be_let(tx, person, known)
-    times = await _times(tx, desk, known)
+    times = await times_of(tx, known, usual=desk.digest_channel)
     return Present(known.id if known else channel, _settings(known), await _to_choose_from(tx, person, known), times)
 
 
-async def _times(tx: Transaction, desk: Desk, channel: Channel | None) -> Times:
+async def times_of(tx: Transaction, channel: Channel | None, *, usual: str | None = None) -> Times:
+    """A support channel's working hours, another's digests. `usual`: where those are posted unless another is set."""
     if channel is not None and channel.role == "support":
         return Times(hours=await attendance.hours(tx, channel.id))
-    return await schedules.present(tx, channel.id if channel else "", usual=desk.digest_channel)
+    return await schedules.present(tx, channel.id if channel else "", usual=usual)
 
 
 async def must_be_let(tx: Transaction, person: Person, channel: Channel | None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ Item = TypeVar("Item", str, UUID)
 REPLY_LENGTH = 7_000
 #: Of a ticket's custom fields: how many an agent can have there, and how long a value is.
 MOST_FIELDS, VALUE_LENGTH = 50, 500
+NO_FORM: Mapping[str, str] = MappingProxyType({})
 #: A message or note that was born in the desk: no Slack message of a person's stands behind it.
 FROM_THE_DESK = Origin(None, None, None, None)
 
@@ -131,42 +133,55 @@ async def set_fields(tx: Transaction, person: Person, number: int, fields: Seque
     A field that is there under a name in other letter case is that field.
     """
     ticket = await find(tx, person, number, Operation.EDIT)
+    await _set_fields(tx, ticket, fields)
+    return ticket
+
+
+async def _set_fields(
+    tx: Transaction, ticket: Ticket, fields: Sequence[tuple[str, str]], inputs: Mapping[str, str] = NO_FORM
+) -> None:
+    """`inputs`: where each was given in a form."""
     there = {name.casefold(): name for name in ticket.custom_fields}
     spelt = [
         (name if name in ticket.custom_fields else there.get(name.casefold(), name), value) for name, value in fields
     ]
-    given = {name: await _value(tx, name, value) for name, value in spelt if value}
+    at = dict(zip((name for name, _ in spelt), (inputs.get(name) for name, _ in fields), strict=True))
+    given = {name: await _value(tx, name, value, at[name]) for name, value in spelt if value}
     added = [name for name in given if name not in ticket.custom_fields]
     if added and len(ticket.custom_fields) + len(added) > MOST_FIELDS:
-        raise Refused(say.too_many_fields(number=number, most=MOST_FIELDS))
+        raise Refused(say.too_many_fields(number=ticket.number, most=MOST_FIELDS), field=at[added[0]])
     taken = [name for name, value in spelt if not value]
     if missing := next((name for name in taken if name not in ticket.custom_fields), None):
-        raise Refused(say.no_such_field(number=number, name=missing))
+        raise Refused(say.no_such_field(number=ticket.number, name=missing), field=at[missing])
     await tickets.set_fields(tx, ticket.id, given, taken)
-    return ticket
 
 
-async def _value(tx: Transaction, name: str, encoded: str) -> str:
+async def _value(tx: Transaction, name: str, encoded: str, field: str | None) -> str:
     value = await _readable(tx, encoded)
     if len(value) > VALUE_LENGTH:
-        raise Refused(say.value_too_long(name=name, most=VALUE_LENGTH, length=len(value)))
+        raise Refused(say.value_too_long(name=name, most=VALUE_LENGTH, length=len(value)), field=field)
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What *Edit* shows and sends; None is no part of the form. `assignees` are Slack ids."""
+    """What *Edit* shows and sends; None is no part of the form. `assignees` are Slack ids.
+
+    `custom`: the custom fields that it has an input for, as plain text by name. `more`: others, as for `set_fields`.
+    """
 
     title: str | None
     priority: Priority
     tags: tuple[str, ...] | None
     assignees: tuple[str, ...]
+    custom: Mapping[str, str] = field(default_factory=dict)
+    more: Sequence[tuple[str, str]] = ()
 
 
 async def edit(tx: Transaction, desk: Desk, person: Person, number: int, shown: Fields, sent: Fields) -> Ticket:
     """Changes what differs between the form as it was shown and as it was sent.
 
-    What others have changed meanwhile, and assignees whom the form could not show, stay.
+    What others have changed meanwhile, and what the form could not show, stay.
     """
     ticket = await find(tx, person, number, Operation.EDIT)
     changes: dict[str, Any] = {}
@@ -180,7 +195,27 @@ async def edit(tx: Transaction, desk: Desk, person: Person, number: int, shown: 
         changes |= await _reassigned(tx, desk, ticket, shown.assignees, sent.assignees)
     if changes:
         await tickets.change(tx, ticket.id, **changes)
+    changed = _changed(ticket, shown.custom, sent.custom)
+    if changed or sent.more:
+        _must_be_said_once(changed, sent.more)
+        inputs = {name: f"fields:{name}" for name, _ in changed} | {name: "more_fields" for name, _ in sent.more}
+        await _set_fields(tx, ticket, [*changed, *sent.more], inputs)
     return ticket
+
+
+def _changed(ticket: Ticket, shown: Mapping[str, str], sent: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The custom fields to set; one that is to go, and that somebody else has taken away, is gone."""
+    return [
+        (name, text.encoded(value))
+        for name, value in sent.items()
+        if value.strip() != shown.get(name, "").strip() and (value or name in ticket.custom_fields)
+    ]
+
+
+def _must_be_said_once(changed: Sequence[tuple[str, str]], more: Sequence[tuple[str, str]]) -> None:
+    said = {name.casefold() for name, _ in changed}
+    if twice := next((name for name, _ in more if name.casefold() in said), None):
+        raise Refused(say.field_twice(name=twice), field="more_fields")
 
 
 def _merged(now: Sequence[Item], shown: Sequence[Item], sent: Sequence[Item]) -> tuple[Item, ...]:

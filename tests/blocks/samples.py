@@ -381,7 +381,7 @@ rendered: st.SearchStrategy[Message] = st.one_of(
     st.builds(lambda text: answers.sentence(f"No. {text}"), anything),
     st.builds(setups.asked, channel_ids, st.none() | anything.map(lambda why: f"No. {why}")),
     set_ups.map(setups.done),
-    st.builds(setups.told, set_ups, st.just("U024BE7LH")),
+    st.builds(setups.told, set_ups, times, st.just("U024BE7LH")),
     st.builds(setups.renamed, channel_ids, anything),
     st.builds(setups.suspended_elsewhere, channel_ids, anything),
     st.builds(

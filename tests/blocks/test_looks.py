@@ -12,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from bot.blocks import answers, card, customer, home, mirror, modals
 from bot.blocks.ids import Action
 from bot.blocks.surface import Message
+from bot.sandbox.blockkit import view_refusals
 from bot.tickets import views
 from bot.tickets.listing import ShownToAgent
 from tests.blocks.samples import (
@@ -197,8 +198,37 @@ def test_notes_are_shown_only_where_there_are_any() -> None:
 
 def test_an_edit_form_leaves_out_what_it_could_not_give_back() -> None:
     view = modals.edit(a_ticket(title="x" * 40_000, tags=("Needs Info",)), ())
-    assert [block["type"] for block in view["blocks"]] == ["context", "input", "context", "input"]
-    assert [block["block_id"] for block in view["blocks"]] == ["title:instead", "priority", "tags:instead", "assignees"]
+    assert [(block["type"], block["block_id"]) for block in view["blocks"]] == [
+        ("context", "title:instead"),
+        ("input", "priority"),
+        ("context", "tags:instead"),
+        ("input", "assignees"),
+        ("input", "more_fields"),
+    ]
+
+
+def test_an_edit_form_has_an_input_for_each_custom_field_that_it_can_give_back() -> None:
+    theirs = {"seats": 3, "my field": "x", "long": "x" * 501, "tab": "a\tb", "<!channel>": ["<!here>"]}
+    view = modals.edit(a_ticket(custom_fields={"version": "4.2", "note": "a\nb", "empty": ""} | theirs), ())
+    inputs = {block["block_id"]: block for block in view["blocks"] if block["block_id"].startswith("fields:")}
+    assert list(inputs) == ["fields:version", "fields:note", "fields:empty"]
+    assert [one["element"].get("initial_value") for one in inputs.values()] == ["4.2", "a\nb", None]
+    assert [one["element"].get("multiline", False) for one in inputs.values()] == [False, True, False]
+    assert all(one["optional"] and one["label"]["text"] == name[7:] for name, one in inputs.items())
+    (instead,) = [block for block in view["blocks"] if block["block_id"] == "fields_instead"]
+    said = instead["elements"][0]["text"]
+    assert said.startswith("seats: 3\nmy field: x\nlong: xxx")
+    assert said.endswith("These cannot be edited here. `/ticket set 42 field=value` sets one.")
+    assert "<!" not in said
+
+
+@pytest.mark.parametrize("value", ["😀" * 500, "x" * 500, 'a\n"\\' * 100, {"a": ["<&>"] * 900}])
+def test_any_number_of_custom_fields_of_any_size_fits_an_edit_form(value: Any) -> None:
+    view = modals.edit(a_ticket(custom_fields={f"{'f' * 46}{at}": value for at in range(500)}), ())
+    assert view_refusals(view, "modal") == []
+    assert len(json.dumps(view)) <= 250_000
+    assert len(view["private_metadata"]) <= 3_000
+    assert "more" in next(one for one in view["blocks"] if one["block_id"] == "fields_instead")["elements"][0]["text"]
 
 
 def test_arguments_name_an_author_only_where_there_is_one() -> None:

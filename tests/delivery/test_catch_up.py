@@ -554,4 +554,5 @@ async def test_what_an_agent_wrote_before_they_were_one_is_no_command(office: Of
     await triage.check(office.running.services, world.triage.id)
     await read(office)
     assert (await office.ticket())["assigned_to"] == []
-    assert private_answers(world.triage, world.ben) == []
+    told = "Only agents can use `claim`. For all that you can use: `@desk help`"
+    assert private_answers(world.triage, world.ben) == [told]

@@ -16,6 +16,7 @@ from bot.sandbox import Channel, Message
 from bot.tickets import files
 from tests.conftest import Office, World, open_office
 from tests.delivery.test_courier import alerts, by_desk, command, opened, posted_once, until, visible_to_customers
+from tests.listeners.slack_side import deliver, events_about, held_back
 
 LOG = ("crash.log", "text/plain", b"line 1\nline 2\n" * 20_000)
 SHOT = ("error.png", "image/png", b"\x89PNG" * 100)
@@ -255,6 +256,43 @@ async def test_what_cannot_be_copied_stays_a_link_and_holds_nothing_up(office: O
     assert "And?" in office.thread(office.card())[2]
     assert shared(office, world.triage) == []
     assert not any("does not reach Slack" in text for text in office.thread(office.card()))
+
+
+async def test_a_file_that_is_taken_away_from_a_message_goes_everywhere_and_the_others_stay(office: Office) -> None:
+    world = office.world
+    said = await world.ada.post(world.help, "It crashed", files=[LOG, SHOT])
+    await office.at_rest()
+    log, shot = shared(office, world.triage)[0].files
+    await world.ada.delete_file(said.files[0])
+    await office.at_rest()
+    (word,) = (await office.ticket())["conversation_history"]["messages"]
+    assert ([one["name"] for one in word["attachments"]], word["content"]) == (["error.png"], "It crashed")
+    assert "edited_at" not in word
+    assert (log.deleted, shot.deleted) == (True, False)
+    assert "crash.log" not in office.thread(office.card())[0]
+    assert "error.png" in office.thread(office.card())[0]
+    assert len(shared(office, world.triage)) == 1
+
+    await world.ada.delete_file(said.files[1])
+    await office.at_rest()
+    assert (await office.ticket())["conversation_history"]["messages"][0]["attachments"] == []
+    assert shot.deleted
+    assert shared(office, world.triage) == []
+    assert office.thread(office.card()) == ["It crashed"]
+
+
+async def test_a_file_that_was_taken_away_before_the_message_was_heard_is_not_copied(office: Office) -> None:
+    world = office.world
+    await opened(office)
+    async with held_back(office):
+        said = await world.ada.post(world.help, "It crashed", files=[LOG, SHOT])
+        await world.ada.delete_file(said.files[0])
+        arrived, changed = await events_about(office, said, 2)
+    await deliver(office, changed, arrived, changed)
+    await office.at_rest()
+    (word,) = (await office.ticket(2))["conversation_history"]["messages"]
+    assert [one["name"] for one in word["attachments"]] == ["error.png"]
+    assert [file.name for one in shared(office, world.triage) for file in one.files] == ["error.png"]
 
 
 async def test_the_token_goes_to_slack_only(office: Office) -> None:

@@ -203,6 +203,16 @@ async def test_set_writes_fields_and_shows_them_to_agents_only(office: Office) -
     assert "model" not in office.card().text
 
 
+async def test_the_agents_own_vocabulary_is_not_shown_to_customers(office: Office) -> None:
+    await opened(office, office.world.ben, "My laptop is slow")
+    await ask(office, office.world.grace, "tag 1 +difficult-customer")
+    await ask(office, office.world.grace, "priority 1 high")
+    for person, seen in ((office.world.grace, True), (office.world.ben, False)):
+        shown = await ask(office, person, "show 1")
+        assert "My laptop is slow" in shown
+        assert ("difficult" in shown, "priority" in shown.lower()) == (seen, seen)
+
+
 async def test_set_leaves_alone_what_other_programs_keep_there(office: Office) -> None:
     await opened(office, office.world.ada, "The export fails")
     theirs = '{"order": {"id": 12345678901234567890.123450, "lines": [1, null]}, "": [], "Plan": {"name": "pro"}}'

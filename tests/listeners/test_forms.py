@@ -128,6 +128,67 @@ async def test_edit_takes_the_last_assignee_away(office: Office) -> None:
     assert "nobody is on it" in office.thread(root)[0]
 
 
+async def test_edit_changes_adds_and_takes_away_custom_fields(office: Office) -> None:
+    grace = office.world.grace
+    await opened(office, office.world.ada)
+    fields = {"version": "4.2", "Plan": "pro <x>", "old": "1", "theirs": "1", "gone": "1", "order": {"id": 7}}
+    await office.sql.execute("update tickets set custom_fields = $1", fields)
+    await open_form(office, grace, "edit")
+    assert grace.view is not None
+    shown = grace.view["state"]["values"]
+    assert (shown["fields:version"]["fields"]["value"], shown["fields:old"]["fields"]["value"]) == ("4.2", "1")
+    assert 'order: {"id": 7}' in json.dumps(grace.view["blocks"]).replace('\\\\"', '"').replace('\\"', '"')
+    others = 'custom_fields - \'gone\' || \'{"theirs": "2", "new": "x"}\''
+    await office.sql.execute(f"update tickets set custom_fields = {others}")
+    typed = {"fields:version": "<@U1> & 4.3", "fields:old": None, "fields:gone": None}
+    assert (await send(office, grace, **typed, more_fields='seats="3 or 4"\nplan=free')).ok
+    assert (await office.ticket())["custom_fields"] == {
+        "version": "<@U1> & 4.3",
+        "Plan": "free",
+        "theirs": "2",
+        "order": {"id": 7},
+        "new": "x",
+        "seats": "3 or 4",
+    }
+    assert "version: &lt;@U1&gt; &amp; 4.3" in office.card().text
+    (entry,) = await office.sql.fetch(
+        "select l.* from threadesk.ledger l join threadesk.people p on p.user_id = l.actor"
+        " where what = 'custom_fields' and p.slack_id = $1",
+        grace.id,
+    )
+    assert entry["role"] == "agent"
+
+
+async def test_custom_fields_that_cannot_be_taken_are_told_where_they_were_typed(office: Office) -> None:
+    grace = office.world.grace
+    await opened(office, office.world.ada)
+    await office.sql.execute('update tickets set custom_fields = \'{"version": "4.2"}\'')
+    await open_form(office, grace, "edit")
+    wrong = {
+        "seats": '"seats" has no value: write = right after the name',
+        "seats=" + "x" * 501: "The value of seats is too long: at most 500 characters, it has 501.",
+        "other=": "Ticket #1 has no field other.",
+        " ".join(f"f{at}=1" for at in range(50)): "A ticket has at most 50 fields.",
+        "VERSION=5": '"VERSION" is there twice.',
+    }
+    for typed, sentence in wrong.items():
+        sent = await send(office, grace, **{"fields:version": "4.3"}, priority="high", more_fields=typed)
+        assert list(sent.errors) == ["more_fields"], typed
+        assert sent.errors["more_fields"].startswith(sentence)
+    assert grace.view is not None
+    await grace.fill({"more_fields": None})
+    forged_value = submission(grace)
+    forged_value["view"]["state"]["values"]["fields:version"]["fields"]["value"] = "x" * 501
+    _, body = await forged(office, forged_value)
+    too_long = "The value of version is too long: at most 500 characters, it has 501."
+    assert json.loads(body)["errors"] == {"fields:version": too_long}
+    ticket = await office.ticket()
+    assert (ticket["custom_fields"], ticket["priority"]) == ({"version": "4.2"}, "medium")
+    assert (await send(office, grace, **{"fields:version": "4.3"}, more_fields="seats=3")).ok
+    ticket = await office.ticket()
+    assert (ticket["custom_fields"], ticket["priority"]) == ({"version": "4.3", "seats": "3"}, "high")
+
+
 @pytest.mark.parametrize(
     ("typed", "field", "sentence"),
     [

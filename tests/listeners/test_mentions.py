@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncpg
 import pytest
 
 from bot.sandbox import Channel, Message, Person
-from tests.conftest import Office
+from tests.conftest import Office, World, open_office
 from tests.listeners.slack_side import concerns, private_answers, seen_by
 
 pytestmark = pytest.mark.transports("http", "socket")
@@ -229,7 +230,9 @@ async def test_a_customers_mention_without_a_verb_in_the_thread_is_a_message(off
     [
         "new invoices fail since Monday",
         "note that the export of May works",
-        "claim",
+        "claim 3 of them please",
+        "priority is high",
+        "digest is wrong",
         "show me the log",
         "help us",
         "shwo 1",
@@ -243,6 +246,48 @@ async def test_no_words_of_a_customer_are_lost_because_they_begin_like_a_command
     await mentions_at_top(office, world.bob, world.help, words)
     assert await office.said(2) == [words.removeprefix("new ")]
     assert private_answers(world.help, world.ada) == private_answers(world.help, world.bob) == []
+
+
+async def test_a_customer_is_told_of_a_command_that_only_agents_have_and_it_is_no_message(office: Office) -> None:
+    world = office.world
+    root = await opened_by_ada(office)
+    before, told = await office.ticket(), []
+    for words in ("Claim #1", "priority high", "tag +a", "digest week", "note"):
+        said = await mentions(office, world.ada, root, words)
+        told.append(f"Only agents can use `{words.split()[0].lower()}`. For all that you can use: `@desk help`")
+        assert private_answers(world.help, world.ada) == told
+    for delivery in [one for one in office.sandbox.deliveries if concerns(one, said)]:
+        office.sandbox.resend(delivery)
+    await office.at_rest()
+    assert await office.ticket() == before
+    assert private_answers(world.help, world.ada) == told
+    assert "Only agents" not in seen_by(office, world.grace)
+
+
+async def test_a_verb_alone_at_top_level_opens_no_ticket(office: Office) -> None:
+    world = office.world
+    for words in ("claim", "close"):
+        await mentions_at_top(office, world.bob, world.help, words)
+    assert private_answers(world.help, world.bob) == [
+        "Only agents can use `claim`. For all that you can use: `@desk help`",
+        "Which ticket? Its number is missing. Try: `@desk close 42`",
+    ]
+    assert await ticket_count(office) == 0
+
+
+@pytest.mark.parametrize(("mode", "tickets"), [("on_request", 3), ("every_message", 1)])
+async def test_where_tickets_are_asked_for_each_request_is_a_ticket_of_its_own(
+    world: World, database_url: str, sql: asyncpg.Connection, mode: str, tickets: int
+) -> None:
+    async with open_office(world, database_url, sql, group_seconds=120) as office:
+        await sql.execute("update threadesk.channels set mode = $1 where id = $2", mode, world.help.id)
+        for words in ("The import fails", "new The export fails", "So does the report"):
+            root = await mentions_at_top(office, world.ada, world.help, words)
+        await world.ada.post(world.help, "Since noon", thread_ts=root.ts)
+        await office.at_rest()
+        assert await ticket_count(office) == tickets
+        assert (await office.said(tickets))[-2:] == ["So does the report", "Since noon"]
+        assert len([one for one in office.sandbox.messages(world.triage) if one.text.startswith("#")]) == tickets
 
 
 async def test_an_edit_of_a_customers_mention_leaves_the_mention_out_too(office: Office) -> None:

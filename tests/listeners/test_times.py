@@ -68,6 +68,14 @@ async def test_digest_times_that_an_agent_sets_are_kept_shown_and_done(office: O
     assert shown["zone"]["zone"]["value"] == "Europe/Berlin"
     await world.grace.submit({"digest_times": "", "digest_channel": None, "zone": ""})
     assert await times(office) == []
+    await office.at_rest()
+    assert [text for text in said(office, world.triage) if "has set up" in text] == [
+        f"{world.grace.mention} has set up <#{world.triage.id}> as a triage channel: {digests}"
+        for digests in (
+            f"digests mondays 10:00 week, weekdays 9:00 today, in <#{leads.id}> (Europe/Berlin)",
+            "no digests at set times",
+        )
+    ]
     told = await office.sql.fetch(
         "select before ->> 'cron', after ->> 'cron', role from threadesk.settings_ledger where what = 'digest'"
     )
@@ -77,6 +85,10 @@ async def test_digest_times_that_an_agent_sets_are_kept_shown_and_done(office: O
         ("0 10 * * 1", None, "agent"),
         ("0 9 * * 1-5", None, "agent"),
     }
+
+
+def said(office: Office, channel: Channel) -> list[str]:
+    return [one.text for one in by_desk(office, channel)]
 
 
 async def test_without_a_channel_digests_are_posted_in_the_triage_channel(office: Office) -> None:
@@ -172,6 +184,9 @@ async def test_working_hours_are_set_shown_and_taken_back(office: Office) -> Non
         "select after from threadesk.settings_ledger where what = 'working_hours' order by id"
     )
     assert [one["after"] for one in told] == [stored, None]
+    in_triage = [text for text in said(office, world.triage) if "has set up" in text]
+    assert in_triage[0].endswith(" · at work Mon, Tue, Wed, Thu, Fri 09:00–17:00 (Europe/Berlin)")
+    assert "at work" not in in_triage[1]
 
 
 async def test_hours_without_a_time_are_refused_at_the_field(office: Office) -> None:

@@ -2,6 +2,8 @@
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -56,3 +58,27 @@ async def test_a_ready_workspace_can_be_lived_in_over_http(world: World) -> None
             assert (response.status, await response.json()) == (400, {"missing": "channel"})
         async with http.get("/sandbox/people/grace") as response:
             assert (await response.json())["view"] is None
+        pressed = {"person": "grace", "action_id": "home_next", "home": True}
+        async with http.post("/sandbox/click", json=pressed) as response:
+            assert "has not opened the App Home yet" in (await response.json())["mistake"]
+
+
+async def test_the_first_opening_of_app_home_answers_with_what_the_app_publishes() -> None:
+    sandbox = Sandbox(team="Acme")
+    Control(sandbox)
+    view = {"type": "home", "blocks": [{"type": "divider", "block_id": "line"}]}
+
+    async def publishes(http: web.Request) -> web.Response:
+        event = (await http.json())["event"]
+        if event["type"] == "app_home_opened":
+            client = AsyncWebClient(sandbox.bot_token, base_url=sandbox.api_url)
+            await client.views_publish(user_id=event["user"], view=view)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", publishes)
+    async with sandbox, TestServer(app) as server, aiohttp.ClientSession(sandbox.url) as http:
+        await furnish(sandbox)
+        sandbox.deliver_to(str(server.make_url("/")))
+        async with http.post("/sandbox/home", json={"person": "grace"}) as response:
+            assert (await response.json())["home"]["blocks"] == [{"type": "divider", "block_id": "line"}]

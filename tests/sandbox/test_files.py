@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox import Message
+from bot.sandbox import CannotDo, Message
 from tests.sandbox.conftest import World
 
 
@@ -97,3 +97,8 @@ async def test_a_deleted_file_leaves_its_message(world: World) -> None:
     assert (await world.call("files.delete", file="F0"))["error"] == "file_not_found"
     theirs: Message = await world.ada.post(world.help, "", files=[("b.txt", "text/plain", b"x")])
     assert (await world.call("files.delete", file=theirs.files[0].id))["error"] == "cant_delete_file"
+    with pytest.raises(CannotDo, match="only delete their own files"):
+        await world.grace.delete_file(theirs.files[0])
+    await world.ada.delete_file(theirs.files[0])
+    shown = (await world.call("conversations.history", channel=world.help.id))["messages"][0]
+    assert shown["files"] == [{"id": theirs.files[0].id, "mode": "tombstone"}]

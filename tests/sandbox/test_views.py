@@ -160,6 +160,17 @@ async def test_a_failed_submission_keeps_the_modal_and_its_words(world: World) -
     assert world.grace.view["state"]["values"]["title"]["input"]["value"] == "x"
 
 
+async def test_a_field_is_filled_in_by_its_label_or_its_block(world: World) -> None:
+    labelled = field("words") | {"label": text("Reply")}
+    await opened(world, labelled, field("title"))
+    with pytest.raises(CannotDo, match=r"no block 'reply', only 'Reply' \(words\), 'title' \(title\)"):
+        await world.grace.fill(reply="x")
+    await world.grace.fill({"Reply": "By label", "title": "By block"})
+    assert world.grace.view is not None
+    values = world.grace.view["state"]["values"]
+    assert (values["words"]["input"]["value"], values["title"]["input"]["value"]) == ("By label", "By block")
+
+
 async def test_closing_is_told_to_an_app_that_asked(world: World) -> None:
     await opened(world)
     await world.grace.dismiss()

@@ -14,13 +14,14 @@ from storage.tickets import Origin
 from tests.storage.test_tickets import NOW, met, opened, said
 
 FILES = [("F1", "a.log"), ("F2", "b.png")]
+SHARED = {"text": "See here", "files": [{"id": original} for original, _ in FILES]}
 
 
 async def with_files(tx: Transaction) -> tuple[UUID, UUID]:
     """A ticket, and its message of which both files are to be copied to triage."""
     ticket_id, ada = await opened(tx), await met(tx)
     word = said("See here", ada)
-    await tickets.append(tx, ticket_id, word, Origin("C", "5.0", "customer", {"text": "See here"}), "customer")
+    await tickets.append(tx, ticket_id, word, Origin("C", "5.0", "customer", SHARED), "customer")
     message_id = UUID(word["id"])
     assert await copies.begin(tx, ticket_id, "triage", message_id, FILES)
     assert not await copies.begin(tx, ticket_id, "triage", message_id, FILES), "once"
@@ -106,11 +107,31 @@ async def test_a_copy_that_is_just_being_shown_is_removed_afterwards(database: D
         assert len(await take(tx)) == 2
 
 
+async def test_one_file_that_is_taken_away_is_removed_and_the_others_are_shown(database: Database) -> None:
+    async with database.transaction(NOW) as tx:
+        ticket_id, message_id = await with_files(tx)
+        first, second = await take(tx)
+        await copies.remove(tx, message_id, ["F1"])
+        assert await copies.uploaded(tx, first, "F11"), "it was on its way"
+        assert await copies.uploaded(tx, second, "F12")
+        bundle = await copies.next_bundle(tx, ticket_id, "triage")
+        assert bundle is not None
+        assert bundle.files == [("F12", "b.png")]
+        (task,) = await take(tx)
+        assert (task.copy, task.removing) == ("F11", True)
+        assert await copies.outlived(tx, ticket_id, "triage") is None
+        (one,) = [await tickets.recorded(tx, "C", "5.0")]
+        assert one is not None
+        await tickets.rewrite(tx, one, one.word, SHARED | {"files": [{"id": "F2"}]})
+        assert not await copies.begin(tx, ticket_id, "customer", message_id, FILES[:1]), "it is no file of the message"
+        assert await copies.begin(tx, ticket_id, "customer", message_id, FILES)
+
+
 async def test_a_notes_file_is_refused(database: Database) -> None:
     async with database.transaction(NOW) as tx:
         ticket_id, grace = await opened(tx), await met(tx, "U-GRACE")
         note = said("They shout", grace)
-        await tickets.append_note(tx, ticket_id, note, Origin("C", "6.0", "triage", {"text": "They shout"}))
+        await tickets.append_note(tx, ticket_id, note, Origin("C", "6.0", "triage", SHARED))
     with pytest.raises(asyncpg.CheckViolationError, match="a note's file is not copied"):
         async with database.transaction(NOW) as tx:
             await copies.begin(tx, ticket_id, "customer", UUID(note["id"]), FILES)

@@ -110,6 +110,27 @@ def test_what_an_edit_form_did_not_show_is_none() -> None:
     assert (form.title, form.tags, form.assignees) == (None, None, ("U1",))
 
 
+def test_more_fields_are_read_as_set_reads_them() -> None:
+    def more(typed: str | None) -> Any:
+        return EditForm.model_validate({"priority": "low", "more_fields": typed}).more_fields
+
+    assert more('version="4.2 & <beta>"\nseats=3 old=') == (
+        ("version", "4.2 &amp; &lt;beta&gt;"),
+        ("seats", "3"),
+        ("old", ""),
+    )
+    assert more(None) == more(" \n") == ()
+    for typed, sentence in {
+        "a=1 A=2": '"A" is there twice.',
+        "my field": '"my" has no value: write = right after the name, and quotation marks around several words.'
+        ' Such as my="…"',
+        "a!=1": '"a!" cannot be a field\'s name: those are of letters, digits, - _ and .',
+        "=1": '"=1" names no field: its name stands before =, without spaces.',
+        f"{'x' * 51}=1": f'The name "{"x" * 39}…" is too long: at most 50 characters.',
+    }.items():
+        assert refused(EditForm, priority="low", more_fields=typed) == {"more_fields": sentence}
+
+
 def test_what_was_emptied_is_empty() -> None:
     assert EditForm.model_validate({"priority": "high", "tags": None}).tags == ()
     assert refused(EditForm, title=None, priority="high") == {"title": "The title has no words."}

@@ -36,6 +36,8 @@ CLOSE_TICKET = "Close ticket"
 TITLE = "Title"
 TAGS = "Tags"
 ASSIGNED_TO = "Assigned to"
+MORE_FIELDS = "More fields of your own"
+MORE_FIELDS_HINT = 'Such as version="4.2 beta" seats=3. A field that you empty is taken away.'
 
 # After a rating
 THANK_YOU = "Thank you"
@@ -138,6 +140,11 @@ def title_elsewhere(*, number: int) -> str:
 def tags_elsewhere(*, number: int) -> str:
     """In place of the tags: mrkdwn."""
     return f"These tags cannot be edited here. `/ticket tag {number} +a -b` changes some."
+
+
+def fields_elsewhere(*, number: int) -> str:
+    """Below the fields of the ticket that no input can hold: mrkdwn."""
+    return f"These cannot be edited here. `/ticket set {number} field=value` sets one."
 
 
 def rated(*, number: int, rating: int) -> str:

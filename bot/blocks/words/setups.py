@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+from typing import Literal
+
 from storage.channels import Mode
 
 WHAT_FOR = (
@@ -24,6 +28,16 @@ IS_TRIAGE = (
     "This is a triage channel now. Tickets are shown here, and whoever is in it is an agent: full members of this"
     " workspace, no guests. What you write in a ticket's thread is a note, which customers never see."
 )
+DAYS: Mapping[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], str] = {
+    "mon": "Mon",
+    "tue": "Tue",
+    "wed": "Wed",
+    "thu": "Thu",
+    "fri": "Fri",
+    "sat": "Sat",
+    "sun": "Sun",
+}
+NO_DIGESTS = "no digests at set times"
 RESUMED = "The desk shows tickets here again."
 
 
@@ -69,8 +83,22 @@ def told_left_alone(channel: str, *, by: str) -> str:
 
 
 def told_support(channel: str, *, by: str, settings: str) -> str:
-    """`settings`: facts, of which `opens`, `in_turn` and `reactions` are some."""
+    """`settings`: facts, of which `opens`, `in_turn`, `reactions` and `at_work` are some."""
     return f"{by} has set up {channel} as a support channel: {settings}"
+
+
+def told_triage(channel: str, *, by: str, digests: str) -> str:
+    """`digests`: what `digests` says, or NO_DIGESTS."""
+    return f"{by} has set up {channel} as a triage channel: {digests}"
+
+
+def digests(lines: str, *, channel: str | None, zone: str) -> str:
+    """When they are posted. `channel`: where, None: here."""
+    return f"digests {lines}, in {channel} ({zone})" if channel else f"digests {lines}, here ({zone})"
+
+
+def at_work(days: str, *, opens: dt.time, closes: dt.time, zone: str) -> str:
+    return f"at work {days} {opens:%H:%M}–{closes:%H:%M} ({zone})"
 
 
 def opens(mode: Mode) -> str:

@@ -5,11 +5,11 @@ import mimetypes
 import re
 from urllib.parse import quote
 
-from bot.sandbox import events, posting
+from bot.sandbox import posting
 from bot.sandbox.limits import TIER_3, TIER_4
 from bot.sandbox.methods.chat import dress
 from bot.sandbox.methods.registry import Json, Request, method
-from bot.sandbox.shapes import file_object, message_object, unix_now
+from bot.sandbox.shapes import file_object, unix_now
 from bot.sandbox.slack import Slack
 from bot.sandbox.workspace import Channel, File, Message, Upload, new_id, new_token
 
@@ -106,9 +106,5 @@ def delete(request: Request) -> Json:
         raise request.refuse("file_deleted")
     if file.owner is not slack.bot:
         raise request.refuse("cant_delete_file")
-    showing = [m for c in slack.workspace.channels.values() for m in c.posts.values() if file in m.files]
-    before = [message_object(slack, message) for message in showing]
-    file.deleted, file.content = True, b""
-    for message, earlier in zip(showing, before, strict=True):
-        events.emit_change(slack, earlier, message)
+    posting.delete_file(slack, file)
     return {}

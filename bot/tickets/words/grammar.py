@@ -142,6 +142,11 @@ def no_tag(*, word: str) -> str:
 WHICH_FIELD = "Which field? Write its name, =, and its value."
 
 
+def such_as(mistake: str, *, near: str) -> str:
+    """`mistake`: a sentence of those below. `near`: how it is written."""
+    return f"{mistake} Such as {near}"
+
+
 def twice(*, name: str) -> str:
     return f"{name} is there twice."
 

@@ -113,6 +113,10 @@ def no_such_field(*, number: int, name: str) -> str:
     return f"Ticket #{number} has no field {name}."
 
 
+def field_twice(*, name: str) -> str:
+    return f'"{name}" is there twice.'
+
+
 def value_too_long(*, name: str, most: int, length: int) -> str:
     return f"The value of {name} is too long: at most {most} characters, it has {length:,}."
 
@@ -177,12 +181,20 @@ NOBODYS = (
     "No customer has written this message or in its thread, so the ticket would be nobody's."
     " `/ticket new` opens one for somebody."
 )
+FORM_TOO_OLD = "This form is too old. Choose “Add to ticket” in the message's menu again."
 A_BOT = "A bot"
 NO_WORDS = "(no words)"
 
 
 def added_already(*, number: int) -> str:
     return f"This message is in ticket #{number} already."
+
+
+def too_many_answers(*, most: int) -> str:
+    return (
+        f"More than {most} answers stand below this message: too many to add at once."
+        " “Open a ticket” in its menu makes a ticket of them all."
+    )
 
 
 def quoted_already(*, number: int) -> str:
