@@ -13,7 +13,7 @@ import slackblocks as slack
 from bot.blocks.ids import Action
 from bot.blocks.parts import facts, some
 from bot.blocks.surface import SECTION, TEXT, Message, clip, date, escape, link, message, one_line, verbatim
-from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team
+from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team, Week
 from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
 
 #: Where the one who reads can open a ticket; None: nowhere.
@@ -44,6 +44,7 @@ def digest(view: Digest, links: Links) -> Message:
         *([] if team.is_quiet else [_days(team.days)]),
         *([_statuses(team)] if team.backlog != Compared(0, 0) else []),
         *([_agents(view.agents)] if view.agents else []),
+        _part("misread", _misread(view.misread)),
         _part("low", _low_ratings(view.low, links)),
         _part("waiting", "*Waiting longest*" if view.waiting else ""),
         *(_waiting(one, links) for one in view.waiting),
@@ -60,7 +61,7 @@ def stats(view: Stats) -> Message:
         [
             "*You*",
             f"On your hands now: {own.open} open, {own.pending} pending",
-            f"*Closed* {_compared(Compared(own.closed, own.closed_before))} · *Answers to customers* {own.answers}",
+            f"*Closed* {_compared(view.closed)} · *Answers to customers* {own.answers}",
             f"*Ratings* of your tickets: {_mean(view.ratings)}",
         ]
     )
@@ -69,6 +70,7 @@ def stats(view: Stats) -> Message:
         _heading("Figures", view.period, view.about),
         _part("own", yours),
         _part("team", f"*Your team*\n{team}"),
+        _part("misread", _misread(view.misread)),
         _part("backlog", _backlog(view.team)),
     ]
     text = "\n".join(part.words for part in parts if part.words)
@@ -150,9 +152,31 @@ def _heading(what: str, period: Period, of: About) -> _Part:
 
 
 def _places(of: About) -> str:
-    channels = [of.scope.channel] if of.scope.channel else of.scope.triage
-    named = some([f"<#{clip(escape(channel), NAME)}>" for channel in channels], most=CHANNELS, between=" ")
-    return f"customers of {clip(escape(one_line(of.company)), NAME)}" if of.company else named
+    if of.company:
+        return f"customers of {clip(escape(one_line(of.company)), NAME)}"
+    return _channels([of.scope.channel] if of.scope.channel else of.scope.triage)
+
+
+def _channels(channels: Sequence[str]) -> str:
+    return some([f"<#{clip(escape(channel), NAME)}>" for channel in channels], most=CHANNELS, between=" ")
+
+
+def week(view: Week) -> str:
+    """The team's week beside the week before, for App Home of its agents."""
+    moved = [("Opened", view.opened), ("Closed", view.closed), ("Waiting now", view.waiting)]
+    first, before = view.first_response, view.first_response_before
+    return "\n".join(
+        [
+            "*Your team's last 7 days*, beside the 7 before",
+            " · ".join(f"*{name}* {_compared(count)}" for name, count in moved),
+            f"*First response* {_median(first)} (before: {_median(before)})",
+            f"*Ratings* {_mean(view.ratings)} (before: {_mean(view.ratings_before)})",
+        ]
+    )
+
+
+def _median(times: Spread) -> str:
+    return "none" if times.median is None else f"median {duration(times.median)}, of {_tickets(times.count)}"
 
 
 def _happened(team: Team, *, by_hours: bool) -> str:
@@ -165,6 +189,16 @@ def _happened(team: Team, *, by_hours: bool) -> str:
         f"*Ratings* {_mean(team.ratings)}",
     ]
     return "\n".join(lines)
+
+
+def _misread(channels: Sequence[str]) -> str:
+    """That hours were not left out, and how that is mended."""
+    if not channels:
+        return ""
+    return (
+        f"⚠️ All time counts in {_channels(channels)}: the working hours there were written wrong by another program."
+        " Set them again with `/ticket setup` in the channel."
+    )
 
 
 def _compared(count: Compared) -> str:

@@ -88,7 +88,10 @@ select n as number, pg_temp.made_up('ticket' || n) as id, c.customer, c.agent,
        then array[pg_temp.made_up('agent' || c.agent), pg_temp.made_up('agent' || (c.agent + 1) % $2)]
        else array[pg_temp.made_up('agent' || c.agent)] end as assigned_to,
   case s.status when 'new' then 1 when 'open' then $5 - 1 + $5 % 2 when 'pending' then $5 - $5 % 2 else $5 end
-    as messages
+    as messages,
+  case when s.status = 'closed' and n % 10 = 0 then 1 + n / 10 % 5 end as rating,
+  $6::timestamptz - ($1 - n + 1) * (interval '700 days' / $1) - interval '10 hours' + ($5 + 1) * interval '1 hour'
+    as rated_at
 from generate_series(1, $1) as g (n)
 cross join lateral (select pg_temp.chance(n, 'customer', $3) as customer, pg_temp.chance(n, 'agent', $2) as agent) as c
 cross join lateral (
@@ -110,10 +113,12 @@ from planned p cross join lateral generate_series(1, p.messages) m
 """
 TICKETS = """
 insert into public.tickets (id, title, description, status, priority, tags, custom_fields, conversation_history,
-  internal_notes, source_channel, created_at, updated_at, created_by, customer_email, assigned_to)
+  internal_notes, source_channel, created_at, updated_at, created_by, customer_email, assigned_to, feedback)
 select p.id, p.title, p.title, p.status, p.priority, p.tags, '{}', jsonb_build_object('messages', w.words),
   '{"notes": []}', 'slack', p.created_at, w.last_at, pg_temp.made_up('customer' || p.customer),
-  'customer' || p.customer || '@globex.example', p.assigned_to
+  'customer' || p.customer || '@globex.example', p.assigned_to,
+  case when p.rating is not null
+    then jsonb_build_object('rating', p.rating, 'comment', null, 'submitted_at', p.rated_at) end
 from planned p join (
   select number, max(created_at) as last_at, jsonb_agg(jsonb_build_object('id', message_id, 'content', content,
     'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00'),
@@ -147,7 +152,7 @@ insert into threadesk.ledger (ticket_id, at, actor, role, what, after)
 select ticket_id, created_at, created_by, case when by_customer then 'customer' else 'agent' end, 'message',
   jsonb_build_object('id', message_id) from said;
 """
-#: $1 changes of each ticket.
+#: $1 changes of each ticket; a new one only was opened.
 CHANGES = """
 insert into threadesk.ledger (ticket_id, at, actor, role, what, before, after)
 select p.id, p.created_at + (c - 1) * interval '1 hour', pg_temp.made_up('agent' || p.agent),
@@ -157,26 +162,54 @@ select p.id, p.created_at + (c - 1) * interval '1 hour', pg_temp.made_up('agent'
   case c when 1 then jsonb_build_object('status', 'new', 'priority', p.priority, 'assigned_to', '[]'::jsonb,
            'tags', to_jsonb(p.tags))
          when 2 then to_jsonb(p.assigned_to) else to_jsonb(p.status) end
-from planned p cross join generate_series(1, $1) c
+from planned p cross join generate_series(1, $1) c where c = 1 or p.status <> 'new'
 """
+#: An hour after every tenth closing, each number from 1 to 5 as often as another.
+RATED = """
+insert into threadesk.ledger (ticket_id, at, actor, role, what, after)
+select id, rated_at, pg_temp.made_up('customer' || customer), 'customer', 'rating', to_jsonb(rating)
+from planned where rating is not null
+"""
+COUNTED = "insert into threadesk.counted table threadesk.counted_by_ledger order by at, line"
 #: The sequence goes on where the numbers end; what PostgreSQL knows of the tables is what it would know by then.
 SETTLED = """
 select setval('threadesk.ticket_number', (select max(number) from threadesk.desk_tickets));
 drop table planned, said;
 drop function pg_temp.made_up(text), pg_temp.chance(bigint, text, int);
 """
-ANALYZED = (
-    *("auth.users", "public.customers", "public.tickets", "threadesk.people", "threadesk.triage_members"),
-    *("threadesk.desk_tickets", "threadesk.assignments", "threadesk.messages", "threadesk.ledger"),
+BIG = (
+    *("public.tickets", "threadesk.desk_tickets", "threadesk.assignments", "threadesk.messages"),
+    *("threadesk.ledger", "threadesk.counted"),
 )
+ANALYZED = ("auth.users", "public.customers", "threadesk.people", "threadesk.triage_members", *BIG)
+#: Those that hold no constraint up: built when the rows are there, they take a fraction of the time.
+INDEXES = """
+select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as made from pg_index i
+where indrelid = any($1::text[]::regclass[]) and not exists (select from pg_constraint where conindid = i.indexrelid)
+"""
 
 
 async def fill(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None:
     """Empties the desk's tables and fills them. `sql` is a superuser's: no trigger fires meanwhile."""
-    await sql.execute(f"truncate {TABLES} cascade")
-    await sql.execute(
-        "set session_replication_role = replica; set work_mem = '256MB'; set maintenance_work_mem = '512MB'"
-    )
+    async with sql.transaction():
+        await sql.execute(f"truncate {TABLES} cascade")
+        await sql.execute(
+            "set local session_replication_role = replica; set local work_mem = '256MB';"
+            " set local maintenance_work_mem = '512MB'"
+        )
+        indexes = await sql.fetch(INDEXES, BIG)
+        for index in indexes:
+            await sql.execute(f"drop index {index['name']}")
+        await _insert(sql, crowd)
+        for index in indexes:
+            await sql.execute(index["made"])
+        await sql.execute("analyze threadesk.ledger; analyze threadesk.desk_tickets")
+        await sql.execute(COUNTED)
+    for table in ANALYZED:
+        await sql.execute(f"vacuum analyze {table}")
+
+
+async def _insert(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None:
     await sql.execute(MADE_UP)
     await sql.execute(PEOPLE, crowd.agents, crowd.customers)
     await sql.execute(CHANNELS)
@@ -189,7 +222,5 @@ async def fill(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None:
     await sql.execute(DESK)
     await sql.execute(REST)
     await sql.execute(CHANGES, crowd.changes)
+    await sql.execute(RATED)
     await sql.execute(SETTLED)
-    await sql.execute("reset session_replication_role; reset work_mem")
-    for table in ANALYZED:
-        await sql.execute(f"vacuum analyze {table}")
