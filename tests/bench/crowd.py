@@ -6,11 +6,34 @@ that two runs make the same.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 
+from storage import migrate
+from storage.embedded import EmbeddedPostgres
+from storage.engine import Database
+
+SIZES = (10_000, 1_000_000)
+#: Nobody waits for this disk, and a million rows are not written in small pieces.
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
 TEAM, COMPANIES = "T0ACME", 40
 TRIAGE = ("C0TRIAGE0", "C0TRIAGE1", "C0TRIAGE2")
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -170,6 +193,15 @@ insert into threadesk.ledger (ticket_id, at, actor, role, what, after)
 select id, rated_at, pg_temp.made_up('customer' || customer), 'customer', 'rating', to_jsonb(rating)
 from planned where rating is not null
 """
+#: What is long over: a reply from triage on every third ticket, and three digests on each of 700 days.
+OVER = """
+insert into threadesk.replies (ticket_id, author, author_team, author_slack, words, held_at, due_at, state)
+select id, pg_temp.made_up('agent' || agent), 'T0ACME', 'U0AGENT' || agent, 'A fix is going out now.', created_at,
+  created_at + interval '10 seconds', 'sent' from planned where messages > 1 and number % 3 = 0;
+insert into threadesk.digests_due (triage_channel, channel, zone, period, due_at, try_at, outcome)
+select 'C0TRIAGE' || c, 'C0TRIAGE' || c, 'Europe/Berlin', 'today', at, at, 'posted'
+from generate_series(0, 2) c, generate_series(timestamptz '2024-12-01 08:00+00', '2026-11-01 08:00+00', '1 day') at;
+"""
 COUNTED = "insert into threadesk.counted table threadesk.counted_by_ledger order by at, line"
 #: The sequence goes on where the numbers end; what PostgreSQL knows of the tables is what it would know by then.
 SETTLED = """
@@ -179,9 +211,12 @@ drop function pg_temp.made_up(text), pg_temp.chance(bigint, text, int);
 """
 BIG = (
     *("public.tickets", "threadesk.desk_tickets", "threadesk.assignments", "threadesk.messages"),
-    *("threadesk.ledger", "threadesk.counted"),
+    *("threadesk.ledger", "threadesk.counted", "threadesk.replies"),
 )
-ANALYZED = ("auth.users", "public.customers", "threadesk.people", "threadesk.triage_members", *BIG)
+ANALYZED = (
+    *("auth.users", "public.customers", "threadesk.people", "threadesk.triage_members", "threadesk.digests_due"),
+    *BIG,
+)
 #: Those that hold no constraint up: built when the rows are there, they take a fraction of the time.
 INDEXES = """
 select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as made from pg_index i
@@ -223,4 +258,45 @@ async def _insert(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None
     await sql.execute(REST)
     await sql.execute(CHANGES, crowd.changes)
     await sql.execute(RATED)
+    await sql.execute(OVER)
     await sql.execute(SETTLED)
+
+
+@contextlib.asynccontextmanager
+async def desks(sizes: Sequence[int] = SIZES) -> AsyncIterator[dict[int, Database]]:
+    """A server of their own, and in it a database for each number of tickets."""
+    folder = Path(tempfile.mkdtemp(prefix="threadesk-bench-"))
+    postgres = EmbeddedPostgres(folder, settings=SETTINGS)
+    try:
+        url = await asyncio.to_thread(postgres.start)
+        async with contextlib.AsyncExitStack() as stack:
+            yield {tickets: await stack.enter_async_context(_desk_of(url, tickets)) for tickets in sizes}
+    finally:
+        await asyncio.to_thread(postgres.remove)
+        await asyncio.to_thread(shutil.rmtree, folder)
+
+
+@contextlib.asynccontextmanager
+async def _desk_of(server: str, tickets: int) -> AsyncIterator[Database]:
+    began = time.perf_counter()
+    async with _connected(server) as sql:
+        await sql.execute(f"create database desk_{tickets}")
+    url = server.replace("/threadesk?", f"/desk_{tickets}?")
+    database = Database(url)
+    try:
+        await migrate.upgrade(database)
+        async with _connected(url) as sql:
+            await fill(sql, Crowd(tickets))
+        sys.stderr.write(f"{tickets:,} tickets made in {time.perf_counter() - began:.0f} s\n")
+        yield database
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    sql = await asyncpg.connect(url)
+    try:
+        yield sql
+    finally:
+        await sql.close()
