@@ -1,7 +1,9 @@
-"""The figures of digests and `stats`: statements only, most of them over the ledger. The README's table defines them.
+"""The figures of digests and `stats`: statements only. The README's table defines them.
 
 All count the tickets of a scope, leaving out what was found to be no ticket. A period runs from `start` to just before
-`end`. Of a ticket the lines of the ledger are in the order of their times; a trigger sees to that.
+`end`. What has happened is read from the ledger, and the most frequent of it from `counted`: its changes of status and
+first answers, each with the scope of its ticket. Of a ticket the lines are in the order of their times; triggers see
+to both.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Scope:
         return {"triage": list(self.triage), "channel": self.channel, "companies": companies}
 
 
+#: `d`: a row of `desk_tickets`, or of `counted`, which has the same columns.
 COUNTED: LiteralString = """
   not d.not_a_ticket and d.triage_channel = any(:triage)
   and (cast(:channel as text) is null or d.channel = :channel)
@@ -37,8 +40,9 @@ COUNTED: LiteralString = """
 """
 LEDGER: LiteralString = "threadesk.ledger l join threadesk.desk_tickets d using (ticket_id)"
 PRIORITY: LiteralString = "('{low,medium,high}'::text[])[d.urgency] as priority"
-IN_PERIOD: LiteralString = "l.at >= :start and l.at < :end"
-CLOSING: LiteralString = "l.status = 'closed' and l.was is not null"
+IN_PERIOD: LiteralString = "d.at >= :start and d.at < :end"
+OPENING: LiteralString = "d.status is not null and d.was is null"
+CLOSING: LiteralString = "d.status = 'closed' and d.was is not null"
 PLACE: LiteralString = "d.channel, d.root_ts, d.triage_channel, card.ts as card_ts"
 CARD: LiteralString = """
   left join threadesk.posted card
@@ -59,26 +63,33 @@ def _named(who: LiteralString) -> LiteralString:
 @dataclass(frozen=True, slots=True)
 class Moves:
     """How many changes of status there were between two moments, the first of which is `starts[place]`: from `was`
-    (None: opened) to `status`, of tickets that have this priority now."""
+    (None: opened) to `status`, of tickets that have this priority now. `own`: those among them that `who` made."""
 
     place: int
     was: Status | None
     status: Status
     priority: Priority
     tickets: int
+    own: int
 
 
-async def moves(tx: Transaction, scope: Scope, starts: Sequence[dt.datetime]) -> list[Moves]:
-    """Every change of status since the first of `starts` (ascending)."""
+async def moves(tx: Transaction, scope: Scope, starts: Sequence[dt.datetime], who: UUID | None = None) -> list[Moves]:
+    """Every change of status since the first of `starts` (ascending). `who`: an agent."""
     found = await tx.run(
         f"""
-        select width_bucket(l.at, cast(:starts as timestamptz[])) - 1 as place, l.was, l.status, {PRIORITY},
-          count(*) as tickets
-        from {LEDGER} where {COUNTED} and l.status is not null and l.at >= :start
-        group by place, l.was, l.status, d.urgency
+        select p.place - 1 as place, m.* from (
+          select place, start, lead(start, 1, 'infinity') over (order by place) as until
+          from unnest(cast(:starts as timestamptz[])) with ordinality as s (start, place)
+        ) as p cross join lateral (
+          select d.was, d.status, {PRIORITY}, count(*) as tickets,
+            count(*) filter (where d.actor = :who and d.role = 'agent') as own
+          from threadesk.counted d
+          where {COUNTED} and d.status is not null and d.at >= p.start and d.at < p.until
+          group by d.was, d.status, d.urgency
+        ) as m
         """,
         starts=list(starts),
-        start=starts[0],
+        who=who,
         **scope.values(),
     )
     return [Moves(**row) for row in found]
@@ -138,19 +149,19 @@ async def repriced(tx: Transaction, scope: Scope, at: dt.datetime) -> list[Repri
 
 @dataclass(frozen=True, slots=True)
 class Calendars:
-    """Working time, for the statement that measures times: stretches that begin at `starts` and end at `ends`, by which
-    `sums` had been worked. All in seconds, of the same calendar since `since`.
+    """Working time, for the statement that measures times: stretches that begin at `starts` and end at `ends`. To the
+    time of day in a stretch `offsets` is added, which gives what has been worked by then. All in seconds, of the same
+    calendar since `since`.
 
-    The calendars stand one after the other: that of a support channel begins at `bases[channel]`. At 0 begins the one
-    in which all time counts, up to `span`, for the tickets of any other channel.
+    The calendars stand one after the other: that of a support channel begins at `bases[channel]`. For the tickets of
+    any other channel all time counts.
     """
 
     since: dt.datetime
-    span: float
     bases: Mapping[str, float]
     starts: Sequence[float]
     ends: Sequence[float]
-    sums: Sequence[float]
+    offsets: Sequence[float]
 
     def values(self) -> dict[str, Any]:
         return {
@@ -159,7 +170,7 @@ class Calendars:
             "bases": list(self.bases.values()),
             "starts": list(self.starts),
             "ends": list(self.ends),
-            "sums": list(self.sums),
+            "offsets": list(self.offsets),
         }
 
 
@@ -198,57 +209,37 @@ async def times(tx: Transaction, scope: Scope, start: dt.datetime, end: dt.datet
     """
     found = await tx.run(
         f"""
-        with answered as (
-          select m.ticket_id, min(m.at) as answered_at
-          from threadesk.ledger m join threadesk.ledger o using (ticket_id)
-          where m.what = 'message' and m.role = 'agent' and m.at >= :start and m.at < :end
-            and o.status is not null and o.was is null and o.at < m.at
-          group by m.ticket_id, o.at
-          having o.at >= :start or not exists (
-            select from threadesk.ledger e where e.ticket_id = m.ticket_id and e.what = 'message' and e.role = 'agent'
-              and e.at > o.at and e.at < :start)
-        ), closed as (
-          select l.ticket_id, max(l.at) as closed_at from threadesk.ledger l
-          where {CLOSING} and {IN_PERIOD} group by l.ticket_id
-        ), stays as (
-          select l.ticket_id, a.answered_at, c.closed_at, coalesce(h.base, 0) as base, l.status, l.at,
-            lead(l.at, 1, 'infinity') over (partition by l.ticket_id order by l.id) as until
-          from answered a full join closed c using (ticket_id)
-          join threadesk.desk_tickets d using (ticket_id)
-          join threadesk.ledger l using (ticket_id)
-          left join unnest(cast(:hours_of as text[]), cast(:bases as float8[])) as h (channel, base) using (channel)
-          where {COUNTED} and l.status is not null
-        ), placed as (
-          select 'first' as what, ticket_id, base + date_part('epoch', at - :since) as since,
-            base + date_part('epoch', least(until, answered_at) - :since) as until
-          from stays where status in ('new', 'open') and at <= answered_at
-          union all
-          select 'last', ticket_id, base + date_part('epoch', at - :since),
-            base + date_part('epoch', least(until, closed_at) - :since)
-          from stays where status in ('new', 'open') and at <= closed_at
+        with last as (
+          select d.status, d.channel, d.spent from threadesk.counted d
+          where {COUNTED} and d.spent is not null and {IN_PERIOD} and (d.again_at is null or d.again_at >= :end)
         ), worked as (
-          select what, ticket_id, sum({_worked("until")} - ({_worked("since")})) as seconds
-          from placed group by what, ticket_id
+          select status, case cardinality(spent) when 2 then {_worked("spent[2]")} - {_worked("spent[1]")} else (
+            select sum({_worked("spent[n + 1]")} - {_worked("spent[n]")})
+            from generate_series(1, cardinality(spent), 2) as n) end as seconds
+          from last
+          left join unnest(cast(:hours_of as text[]), cast(:bases as float8[])) as h (channel, base) using (channel)
+          where spent <> '{{}}'
         )
-        select what, percentile_cont(0.5) within group (order by seconds) as median,
-          percentile_cont(0.9) within group (order by seconds) as p90, count(*) as count
-        from worked group by what
+        select status, percentile_cont('{{0.5,0.9}}'::float8[]) within group (order by seconds) as parts,
+          count(*) as tickets
+        from worked group by status
         """,
         start=start,
         end=end,
         **scope.values(),
         **calendars.values(),
     )
-    by_what = {row.what: Spread(row.median, row.p90, row.count) for row in found}
-    return Times(by_what.get("first", NO_TIMES), by_what.get("last", NO_TIMES))
+    by_status = {row.status: Spread(row.parts[0], row.parts[1], row.tickets) for row in found}
+    return Times(by_status.get(None, NO_TIMES), by_status.get("closed", NO_TIMES))
 
 
 def _worked(at: LiteralString) -> LiteralString:
-    """What had been worked by then, since the calendar began."""
-    place: LiteralString = f"width_bucket({at}, cast(:starts as float8[]))"
+    """What had been worked by then, since the channel's calendar began."""
+    moment: LiteralString = f"date_part('epoch', {at} - :since)"
+    place: LiteralString = f"width_bucket(h.base + {moment}, cast(:starts as float8[]))"
     return f"""
-      (cast(:sums as float8[]))[{place}]
-      + least({at}, (cast(:ends as float8[]))[{place}]) - (cast(:starts as float8[]))[{place}]
+      case when h.base is null then {moment}
+      else least(h.base + {moment}, (cast(:ends as float8[]))[{place}]) + (cast(:offsets as float8[]))[{place}] end
     """
 
 
@@ -273,32 +264,37 @@ def _place(row: Any) -> Place:
 RATED: LiteralString = f"""
   with rated as (
     select distinct on (l.ticket_id) l.ticket_id, l.id, l.after::integer as rating
-    from {LEDGER} where {COUNTED} and l.what = 'rating' and {IN_PERIOD}
+    from {LEDGER} where {COUNTED} and l.what = 'rating' and l.at >= :start and l.at < :end
     order by l.ticket_id, l.id desc
   )
 """
 
 
-async def ratings(
-    tx: Transaction, scope: Scope, start: dt.datetime, end: dt.datetime, *, assignee: UUID | None = None
-) -> dict[int, int]:
-    """How many tickets were given each rating (1 to 5) in the period; a rating that nobody gave is left out.
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """How many tickets were given this rating, 1 to 5. `own`: those among them that are `who`'s."""
 
-    `assignee`: only of the tickets that are theirs.
-    """
+    rating: int
+    tickets: int
+    own: int
+
+
+async def ratings(
+    tx: Transaction, scope: Scope, start: dt.datetime, end: dt.datetime, who: UUID | None = None
+) -> list[Rated]:
+    """The ratings that were given in the period. `who`: an agent."""
     found = await tx.run(
         f"""
-        {RATED} select rating, count(*) as tickets from rated r
-        where rating is not null and (cast(:assignee as uuid) is null or exists (
-          select from threadesk.assignments a where a.ticket_id = r.ticket_id and a.assignee = :assignee))
-        group by rating
+        {RATED} select r.rating, count(*) as tickets, count(a.assignee) as own
+        from rated r left join threadesk.assignments a on a.ticket_id = r.ticket_id and a.assignee = :who
+        where r.rating is not null group by r.rating
         """,
         start=start,
         end=end,
-        assignee=assignee,
+        who=who,
         **scope.values(),
     )
-    return {row.rating: row.tickets for row in found}
+    return [Rated(**row) for row in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,11 +387,13 @@ async def agents(tx: Transaction, scope: Scope, start: dt.datetime, end: dt.date
         with done as (
           select a.assignee as user_id, count(*) filter (where d.status = 'open') as open,
             count(*) filter (where d.status = 'pending') as pending, 0 as closed
-          from threadesk.assignments a join threadesk.desk_tickets d using (ticket_id)
-          where {COUNTED} and a.status <> 'closed' and d.status in ('open', 'pending') group by a.assignee
+          from threadesk.assignments a join threadesk.desk_tickets d using (number)
+          where {COUNTED} and a.status <> 'closed' and d.status <> 'closed' and d.status in ('open', 'pending')
+          group by a.assignee
           union all
-          select l.actor, 0, 0, count(*) from {LEDGER}
-          where {COUNTED} and {CLOSING} and l.role = 'agent' and l.actor is not null and {IN_PERIOD} group by l.actor
+          select d.actor, 0, 0, count(*) from threadesk.counted d
+          where {COUNTED} and {CLOSING} and d.spent is not null and d.role = 'agent' and d.actor is not null
+            and {IN_PERIOD} group by d.actor
         ), added as (
           select user_id, sum(open)::bigint as open, sum(pending)::bigint as pending, sum(closed)::bigint as closed
           from done group by user_id
@@ -424,12 +422,8 @@ async def top_tags(
     found = await tx.run(
         f"""
         select tag, count(distinct d.ticket_id) as tickets
-        from threadesk.ledger l cross join lateral (
-          -- The offset has the tickets looked up one by one: otherwise all that there are would be read.
-          select d.ticket_id, d.tags from threadesk.desk_tickets d
-          where d.ticket_id = l.ticket_id and {COUNTED} offset 0
-        ) as d cross join unnest(d.tags) as tag
-        where l.status is not null and l.was is null and {IN_PERIOD} and tag is not null
+        from threadesk.counted d cross join unnest(d.tags) as tag
+        where {COUNTED} and {OPENING} and {IN_PERIOD} and tag is not null
         group by tag order by tickets desc, tag collate "C" limit :limit
         """,
         start=start,
@@ -442,40 +436,28 @@ async def top_tags(
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What an agent has on their hands now; how often they closed a ticket and answered a customer in the period, and
-    how often they closed one in the period before."""
+    """What an agent has on their hands now, and how often they answered a customer in the period."""
 
     open: int
     pending: int
-    closed: int
-    closed_before: int
     answers: int
 
 
-async def own(
-    tx: Transaction, scope: Scope, who: UUID, before: dt.datetime, start: dt.datetime, end: dt.datetime
-) -> Own:
-    """`before`: when the period before begins; it ends at `start`."""
+async def own(tx: Transaction, scope: Scope, who: UUID, start: dt.datetime, end: dt.datetime) -> Own:
     found = await tx.run(
         f"""
-        select loaded.*, closings.*, answers.* from (
+        select loaded.*, answers.* from (
           select count(*) filter (where d.status = 'open') as open,
             count(*) filter (where d.status = 'pending') as pending
           from threadesk.assignments a join threadesk.desk_tickets d using (ticket_id)
           where {COUNTED} and a.assignee = :who and a.status <> 'closed'
         ) as loaded, (
-          select count(*) filter (where l.at >= :start) as closed,
-            count(*) filter (where l.at < :start) as closed_before
-          from {LEDGER}
-          where {COUNTED} and {CLOSING} and l.role = 'agent' and l.actor = :who
-            and l.at >= :before and l.at < :end
-        ) as closings, (
           select count(*) as answers from {LEDGER}
-          where {COUNTED} and l.what = 'message' and l.role = 'agent' and l.actor = :who and {IN_PERIOD}
+          where {COUNTED} and l.what = 'message' and l.role = 'agent' and l.actor = :who
+            and l.at >= :start and l.at < :end
         ) as answers
         """,
         who=who,
-        before=before,
         start=start,
         end=end,
         **scope.values(),

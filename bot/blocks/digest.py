@@ -15,7 +15,7 @@ from bot.blocks.parts import facts, some
 from bot.blocks.surface import SECTION, TEXT, Message, clip, date, escape, link, message, one_line, verbatim
 from bot.blocks.words import common
 from bot.blocks.words import digest as say
-from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team
+from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team, Week
 from storage.figures import AgentFigures, LowRating, Place, Spread, TagCount, Waiting
 
 #: Where the one who reads can open a ticket; None: nowhere.
@@ -45,6 +45,7 @@ def digest(view: Digest, links: Links) -> Message:
         *([] if team.is_quiet else [_days(team.days)]),
         *([_statuses(team)] if team.backlog != Compared(0, 0) else []),
         *([_agents(view.agents)] if view.agents else []),
+        _part("misread", _misread(view.misread)),
         _part("low", _low_ratings(view.low, links)),
         _part("waiting", say.WAITING_LONGEST if view.waiting else ""),
         *(_waiting(one, links) for one in view.waiting),
@@ -60,7 +61,7 @@ def stats(view: Stats) -> Message:
     yours = say.yours(
         open_=own.open,
         pending=own.pending,
-        closed=say.compared(own.closed, own.closed_before),
+        closed=_compared(view.closed),
         answers=own.answers,
         ratings=_mean(view.ratings),
     )
@@ -69,6 +70,7 @@ def stats(view: Stats) -> Message:
         _heading(say.FIGURES, view.period, view.about),
         _part("own", yours),
         _part("team", say.your_team(team)),
+        _part("misread", _misread(view.misread)),
         _part("backlog", _backlog(view.team)),
     ]
     text = "\n".join(part.words for part in parts if part.words)
@@ -138,9 +140,28 @@ def _heading(what: str, period: Period, of: About) -> _Part:
 
 
 def _places(of: About) -> str:
-    channels = [of.scope.channel] if of.scope.channel else of.scope.triage
-    named = some([f"<#{clip(escape(channel), NAME)}>" for channel in channels], most=CHANNELS, between=" ")
-    return say.customers_of(clip(escape(one_line(of.company)), NAME)) if of.company else named
+    if of.company:
+        return say.customers_of(clip(escape(one_line(of.company)), NAME))
+    return _channels([of.scope.channel] if of.scope.channel else of.scope.triage)
+
+
+def _channels(channels: Sequence[str]) -> str:
+    return some([f"<#{clip(escape(channel), NAME)}>" for channel in channels], most=CHANNELS, between=" ")
+
+
+def week(view: Week) -> str:
+    """The team's week beside the week before, for App Home of its agents."""
+    return say.week(
+        opened=_compared(view.opened),
+        closed=_compared(view.closed),
+        waiting=_compared(view.waiting),
+        first_response=(_median(view.first_response), _median(view.first_response_before)),
+        ratings=(_mean(view.ratings), _mean(view.ratings_before)),
+    )
+
+
+def _median(times: Spread) -> str:
+    return say.NONE if times.median is None else say.median(times.median, count=times.count)
 
 
 def _happened(team: Team, *, by_hours: bool) -> str:
@@ -153,6 +174,13 @@ def _happened(team: Team, *, by_hours: bool) -> str:
         ratings=_mean(team.ratings),
         by_hours=by_hours,
     )
+
+
+def _misread(channels: Sequence[str]) -> str:
+    """That hours were not left out, and how that is mended."""
+    if not channels:
+        return ""
+    return say.misread(_channels(channels))
 
 
 def _compared(count: Compared) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import slackblocks as slack
 
+from bot.blocks import digest
 from bot.blocks.ids import Action
 from bot.blocks.parts import (
     actions,
@@ -47,7 +48,8 @@ def customer(view: CustomerHome) -> dict[str, Any]:
 
 def agent(view: AgentHome) -> dict[str, Any]:
     chosen = view.chosen
-    blocks: list[slack.Block] = [header("heading", say.LISTS[chosen.list]), *_menus(view)]
+    week = [section("week", digest.week(view.week))] if view.week else []
+    blocks: list[slack.Block] = [*week, header("heading", say.LISTS[chosen.list]), *_menus(view)]
     for at, one in enumerate(view.rows, 1):
         blocks += _row(at, one)
     if not view.rows:

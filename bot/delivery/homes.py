@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks import home as looks
 from bot.delivery import directory
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear, call
+from bot.delivery.weeks import Weeks
 from bot.services import Services
 from bot.tickets import home, views
 from storage import homes, people
@@ -38,6 +40,7 @@ class Homes:
     def __init__(self, services: Services, slack: AsyncWebClient) -> None:
         self._services = services
         self._slack = slack
+        self._weeks = Weeks(services)
         # Whose Home is open somewhere, as far as this process knows: what they write need not be looked up for others.
         self._known: set[str] = set()
         self._wanted: set[str] = set()
@@ -98,8 +101,9 @@ class Homes:
                 kept = await homes.find(tx, person) if person else None
                 if person is None or kept is None:
                     return None
-                view = _rendered(await home.view(tx, self._services.desk, person))
+                found = await home.view(tx, self._services.desk, person)
             self._known.add(slack_id)
+            view = await self._rendered(found, person)
             # Refused when somebody else has published since: then what they had seen may be older or newer than this,
             # and it is made again. At last without: nobody may be able to say what Slack has there.
             guard = {"hash": kept.hash} if kept.hash and attempt < ATTEMPTS else {}
@@ -114,9 +118,10 @@ class Homes:
             return None if person.known else person
         return None
 
-
-def _rendered(view: views.AgentHome | views.CustomerHome) -> dict[str, Any]:
-    return looks.agent(view) if isinstance(view, views.AgentHome) else looks.customer(view)
+    async def _rendered(self, view: views.AgentHome | views.CustomerHome, person: Person) -> dict[str, Any]:
+        if isinstance(view, views.CustomerHome):
+            return looks.customer(view)
+        return looks.agent(replace(view, week=await self._weeks.of(person.agent_of)))
 
 
 def is_home(body: Mapping[str, Any]) -> bool:

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal, get_args
+from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
 
 from bot.tickets import grammar
 from bot.tickets.errors import Refused
@@ -23,10 +26,12 @@ from storage.figures import (
     LowRating,
     Moves,
     Own,
+    Rated,
     Repriced,
     Scope,
     Spread,
     TagCount,
+    Times,
     Waiting,
 )
 from storage.people import Person
@@ -192,6 +197,7 @@ class Digest:
     """The figures of one period.
 
     by_hours: whether working hours are set in some support channel, so that other time there is left out.
+    misread: the support channels whose hours another program has written wrong, so that all time counts there.
     waiting: the new and open tickets waiting longest for an answer, now.
     agents: everybody who has tickets now (open, pending) or closed some in the period.
     tags: of the tickets opened in the period, as they are now.
@@ -201,6 +207,7 @@ class Digest:
     about: About
     team: Team
     by_hours: bool
+    misread: tuple[str, ...]
     low: LowRatings
     waiting: tuple[Waiting, ...]
     agents: tuple[AgentFigures, ...]
@@ -209,14 +216,36 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """An agent's own figures and the team's. `ratings`: of the tickets that are theirs. `by_hours`: as in a digest."""
+    """An agent's own figures and the team's. The rest is as in a digest.
+
+    closed: how often the agent closed a ticket. `ratings`: of the tickets that are theirs.
+    """
 
     period: Period
     about: About
     own: Own
+    closed: Compared
     ratings: Ratings
     team: Team
     by_hours: bool
+    misread: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The team's last seven days, beside the seven before.
+
+    waiting: new and open tickets, now and when the week began.
+    first_response, ratings: of this week; `…_before`: of the week before.
+    """
+
+    opened: Compared
+    closed: Compared
+    waiting: Compared
+    first_response: Spread
+    first_response_before: Spread
+    ratings: Ratings
+    ratings_before: Ratings
 
 
 async def digest(tx: Transaction, of: About, period: PeriodName, *, zone: ZoneInfo = UTC) -> Digest:
@@ -225,12 +254,14 @@ async def digest(tx: Transaction, of: About, period: PeriodName, *, zone: ZoneIn
     scope = (tx, of.scope, during.start, during.end)
     hours = await _hours(tx, of.scope)
     rated = await figures.ratings(*scope)
+    low = sum(one.tickets for one in rated if one.rating <= 2)
     return Digest(
         period=during,
         about=of,
-        team=await _team(tx, of.scope, during, hours, _ratings(rated)),
-        by_hours=bool(hours),
-        low=LowRatings(rated.get(1, 0) + rated.get(2, 0), tuple(await figures.low_ratings(*scope, limit=LOW_RATINGS))),
+        team=await _team(tx, of.scope, during, hours, await _moves(tx, of.scope, during), rated),
+        by_hours=bool(hours.by_channel),
+        misread=hours.misread,
+        low=LowRatings(low, tuple(await figures.low_ratings(*scope, limit=LOW_RATINGS))),
         waiting=tuple(await figures.longest_waiting(tx, of.scope, limit=WAITING)),
         agents=tuple(await figures.agents(*scope)),
         tags=tuple(await figures.top_tags(*scope, limit=TAGS)),
@@ -239,28 +270,58 @@ async def digest(tx: Transaction, of: About, period: PeriodName, *, zone: ZoneIn
 
 async def stats(tx: Transaction, person: Person, period: PeriodName, *, zone: ZoneInfo = UTC) -> Stats:
     """An agent's figures as of `tx.now`, of the tickets of their triage channels."""
-    of = await about(tx, person)
+    of, who = await about(tx, person), person.user_id
     during = period_of(period, tx.now, zone)
-    scope = (tx, of.scope, during.start, during.end)
     hours = await _hours(tx, of.scope)
+    moves = await _moves(tx, of.scope, during, who)
+    rated = await figures.ratings(tx, of.scope, during.start, during.end, who)
+    end = len(during.days) + 1
+    closed = [one for one in moves if one.status == "closed" and one.was is not None]
     return Stats(
         period=during,
         about=of,
-        own=await figures.own(tx, of.scope, person.user_id, during.before, during.start, during.end),
-        ratings=_ratings(await figures.ratings(*scope, assignee=person.user_id)),
-        team=await _team(tx, of.scope, during, hours, _ratings(await figures.ratings(*scope))),
-        by_hours=bool(hours),
+        own=await figures.own(tx, of.scope, who, during.start, during.end),
+        closed=Compared(
+            sum(one.own for one in closed if 1 <= one.place < end), sum(one.own for one in closed if one.place == 0)
+        ),
+        ratings=_ratings((one.rating, one.own) for one in rated),
+        team=await _team(tx, of.scope, during, hours, moves, rated),
+        by_hours=bool(hours.by_channel),
+        misread=hours.misread,
     )
 
 
+async def week(tx: Transaction, triage: Sequence[str], *, zone: ZoneInfo = UTC) -> Week:
+    """As of `tx.now`, the same figures as `stats` has of the team of these triage channels."""
+    scope = Scope(tuple(triage))
+    during = period_of("week", tx.now, zone)
+    hours = await _hours(tx, scope)
+    rated = await figures.ratings(tx, scope, during.start, during.end)
+    before = await figures.ratings(tx, scope, during.before, during.start)
+    team = await _team(tx, scope, during, hours, await _moves(tx, scope, during), rated)
+    new, open_ = team.backlog_by_status["new"], team.backlog_by_status["open"]
+    return Week(
+        opened=team.opened,
+        closed=team.closed,
+        waiting=Compared(new.now + open_.now, new.before + open_.before),
+        first_response=team.first_response,
+        first_response_before=(await _times(tx, scope, hours, during.before, during.start)).first_response,
+        ratings=team.ratings,
+        ratings_before=_ratings((one.rating, one.tickets) for one in before),
+    )
+
+
+async def _moves(tx: Transaction, scope: Scope, period: Period, who: UUID | None = None) -> list[Moves]:
+    """At place 0 those of the period before, then those of each day. Those at the last place came later than the period
+    ends, by the clock of another replica."""
+    return await figures.moves(tx, scope, [period.before, *period.days, period.end], who)
+
+
 async def _team(
-    tx: Transaction, scope: Scope, period: Period, hours: Mapping[str, WorkingHours], ratings: Ratings
+    tx: Transaction, scope: Scope, period: Period, hours: Hours, moves: Sequence[Moves], rated: Sequence[Rated]
 ) -> Team:
-    # Those at the last place came later than the period ends, by the clock of another replica.
-    moves = await figures.moves(tx, scope, [period.before, *period.days, period.end])
     standing = await figures.backlog(tx, scope)
-    since = await figures.began(tx) or period.start
-    times = await figures.times(tx, scope, period.start, period.end, calendars(hours, since, period.end))
+    times = await _times(tx, scope, hours, period.start, period.end)
     end = len(period.days) + 1
     ended = _Standing(
         standing, [one for one in moves if one.place >= end], await figures.repriced(tx, scope, period.end)
@@ -284,7 +345,7 @@ async def _team(
         },
         first_response=times.first_response,
         resolution=times.resolution,
-        ratings=ratings,
+        ratings=_ratings((one.rating, one.tickets) for one in rated),
         days=tuple(Day(date, day.opened, day.closed) for date, day in zip(period.dates, days, strict=True)),
     )
 
@@ -328,33 +389,56 @@ class _Standing:
         return sum(one.tickets for one in self.now if one.priority == priority) - came + left + gained - lost
 
 
-async def _hours(tx: Transaction, scope: Scope) -> dict[str, WorkingHours]:
-    """By support channel."""
-    return {
-        channel: WorkingHours.model_validate(stored)
-        for channel, stored in (await channels.working_hours(tx)).items()
-        if scope.channel in (None, channel)
-    }
+async def _times(tx: Transaction, scope: Scope, hours: Hours, start: dt.datetime, end: dt.datetime) -> Times:
+    since = await figures.began(tx) or start
+    return await figures.times(tx, scope, start, end, calendars(hours.by_channel, since, end))
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The working hours that count, by support channel. `misread`: as in a digest."""
+
+    by_channel: Mapping[str, WorkingHours]
+    misread: tuple[str, ...]
+
+
+async def _hours(tx: Transaction, scope: Scope) -> Hours:
+    by_channel, wrong = dict[str, WorkingHours](), set[str]()
+    for channel, stored in (await channels.working_hours(tx)).items():
+        if scope.channel in (None, channel):
+            try:
+                by_channel[channel] = WorkingHours.model_validate(stored)
+            except ValidationError:
+                wrong.add(channel)
+    # Those who can mend it are the agents of the channel's triage channel.
+    support = await channels.served(tx, "support") if wrong else []
+    theirs = [one.id for one in support if one.id in wrong and one.triage_channel in scope.triage]
+    return Hours(by_channel, tuple(theirs))
 
 
 def calendars(hours: Mapping[str, WorkingHours], since: dt.datetime, end: dt.datetime) -> Calendars:
     """The working time of support channels between two moments; channels with the same hours share a calendar."""
     span = (end - since).total_seconds() + 1
-    starts, ends, sums = [0.0], [span], [0.0]
+    starts: list[float] = []
+    ends: list[float] = []
+    offsets: list[float] = []
     bases: dict[WorkingHours, float] = {}
     for one in dict.fromkeys(hours.values()):
-        base = bases[one] = span * (len(bases) + 1)
+        base = bases[one] = span * len(bases)
         worked = 0.0
         # Where the calendar begins nothing had been worked, whatever stands before it.
         shifts = [(since, since), *one.shifts(since, end)]
         for opens, closes in shifts:
-            starts.append(base + (opens - since).total_seconds())
+            start = base + (opens - since).total_seconds()
+            starts.append(start)
             ends.append(base + (closes - since).total_seconds())
-            sums.append(worked)
+            offsets.append(worked - start)
             worked += (closes - opens).total_seconds()
-    return Calendars(since, span, {channel: bases[one] for channel, one in hours.items()}, starts, ends, sums)
+    return Calendars(since, {channel: bases[one] for channel, one in hours.items()}, starts, ends, offsets)
 
 
-def _ratings(tickets: Mapping[int, int]) -> Ratings:
+def _ratings(given: Iterable[tuple[int, int]]) -> Ratings:
+    """Of ratings and how many tickets were given each."""
+    tickets = dict(given)
     count = sum(tickets.values())
     return Ratings(count, sum(rating * many for rating, many in tickets.items()) / count if count else None)

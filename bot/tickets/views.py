@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from bot.tickets.digest import Week
 from storage.homes import Home
 from storage.tickets import Priority, Ticket
 from storage.tickets import Status as TicketStatus
@@ -289,7 +290,7 @@ class DeskRow:
 @dataclass(frozen=True, slots=True)
 class AgentHome:
     """App Home of an agent. `channels`: (id, name) of their triage channels; `asked`: the newest of their own requests,
-    `more_asked`: and there are more. `page` and `next` as in CustomerHome."""
+    `more_asked`: and there are more. `page` and `next` as in CustomerHome. `week`: of their team."""
 
     chosen: Home
     channels: Sequence[tuple[str, str]]
@@ -298,3 +299,4 @@ class AgentHome:
     next: str | None
     asked: Sequence[OwnTicket]
     more_asked: bool
+    week: Week | None = None

@@ -6,11 +6,34 @@ that two runs make the same.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 
+from storage import migrate
+from storage.embedded import EmbeddedPostgres
+from storage.engine import Database
+
+SIZES = (10_000, 1_000_000)
+#: Nobody waits for this disk, and a million rows are not written in small pieces.
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
 TEAM, COMPANIES = "T0ACME", 40
 TRIAGE = ("C0TRIAGE0", "C0TRIAGE1", "C0TRIAGE2")
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -88,7 +111,10 @@ select n as number, pg_temp.made_up('ticket' || n) as id, c.customer, c.agent,
        then array[pg_temp.made_up('agent' || c.agent), pg_temp.made_up('agent' || (c.agent + 1) % $2)]
        else array[pg_temp.made_up('agent' || c.agent)] end as assigned_to,
   case s.status when 'new' then 1 when 'open' then $5 - 1 + $5 % 2 when 'pending' then $5 - $5 % 2 else $5 end
-    as messages
+    as messages,
+  case when s.status = 'closed' and n % 10 = 0 then 1 + n / 10 % 5 end as rating,
+  $6::timestamptz - ($1 - n + 1) * (interval '700 days' / $1) - interval '10 hours' + ($5 + 1) * interval '1 hour'
+    as rated_at
 from generate_series(1, $1) as g (n)
 cross join lateral (select pg_temp.chance(n, 'customer', $3) as customer, pg_temp.chance(n, 'agent', $2) as agent) as c
 cross join lateral (
@@ -110,10 +136,12 @@ from planned p cross join lateral generate_series(1, p.messages) m
 """
 TICKETS = """
 insert into public.tickets (id, title, description, status, priority, tags, custom_fields, conversation_history,
-  internal_notes, source_channel, created_at, updated_at, created_by, customer_email, assigned_to)
+  internal_notes, source_channel, created_at, updated_at, created_by, customer_email, assigned_to, feedback)
 select p.id, p.title, p.title, p.status, p.priority, p.tags, '{}', jsonb_build_object('messages', w.words),
   '{"notes": []}', 'slack', p.created_at, w.last_at, pg_temp.made_up('customer' || p.customer),
-  'customer' || p.customer || '@globex.example', p.assigned_to
+  'customer' || p.customer || '@globex.example', p.assigned_to,
+  case when p.rating is not null
+    then jsonb_build_object('rating', p.rating, 'comment', null, 'submitted_at', p.rated_at) end
 from planned p join (
   select number, max(created_at) as last_at, jsonb_agg(jsonb_build_object('id', message_id, 'content', content,
     'created_at', to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00'),
@@ -147,7 +175,7 @@ insert into threadesk.ledger (ticket_id, at, actor, role, what, after)
 select ticket_id, created_at, created_by, case when by_customer then 'customer' else 'agent' end, 'message',
   jsonb_build_object('id', message_id) from said;
 """
-#: $1 changes of each ticket.
+#: $1 changes of each ticket; a new one only was opened.
 CHANGES = """
 insert into threadesk.ledger (ticket_id, at, actor, role, what, before, after)
 select p.id, p.created_at + (c - 1) * interval '1 hour', pg_temp.made_up('agent' || p.agent),
@@ -157,26 +185,66 @@ select p.id, p.created_at + (c - 1) * interval '1 hour', pg_temp.made_up('agent'
   case c when 1 then jsonb_build_object('status', 'new', 'priority', p.priority, 'assigned_to', '[]'::jsonb,
            'tags', to_jsonb(p.tags))
          when 2 then to_jsonb(p.assigned_to) else to_jsonb(p.status) end
-from planned p cross join generate_series(1, $1) c
+from planned p cross join generate_series(1, $1) c where c = 1 or p.status <> 'new'
 """
+#: An hour after every tenth closing, each number from 1 to 5 as often as another.
+RATED = """
+insert into threadesk.ledger (ticket_id, at, actor, role, what, after)
+select id, rated_at, pg_temp.made_up('customer' || customer), 'customer', 'rating', to_jsonb(rating)
+from planned where rating is not null
+"""
+#: What is long over: a reply from triage on every third ticket, and three digests on each of 700 days.
+OVER = """
+insert into threadesk.replies (ticket_id, author, author_team, author_slack, words, held_at, due_at, state)
+select id, pg_temp.made_up('agent' || agent), 'T0ACME', 'U0AGENT' || agent, 'A fix is going out now.', created_at,
+  created_at + interval '10 seconds', 'sent' from planned where messages > 1 and number % 3 = 0;
+insert into threadesk.digests_due (triage_channel, channel, zone, period, due_at, try_at, outcome)
+select 'C0TRIAGE' || c, 'C0TRIAGE' || c, 'Europe/Berlin', 'today', at, at, 'posted'
+from generate_series(0, 2) c, generate_series(timestamptz '2024-12-01 08:00+00', '2026-11-01 08:00+00', '1 day') at;
+"""
+COUNTED = "insert into threadesk.counted table threadesk.counted_by_ledger order by at, line"
 #: The sequence goes on where the numbers end; what PostgreSQL knows of the tables is what it would know by then.
 SETTLED = """
 select setval('threadesk.ticket_number', (select max(number) from threadesk.desk_tickets));
 drop table planned, said;
 drop function pg_temp.made_up(text), pg_temp.chance(bigint, text, int);
 """
-ANALYZED = (
-    *("auth.users", "public.customers", "public.tickets", "threadesk.people", "threadesk.triage_members"),
-    *("threadesk.desk_tickets", "threadesk.assignments", "threadesk.messages", "threadesk.ledger"),
+BIG = (
+    *("public.tickets", "threadesk.desk_tickets", "threadesk.assignments", "threadesk.messages"),
+    *("threadesk.ledger", "threadesk.counted", "threadesk.replies"),
 )
+ANALYZED = (
+    *("auth.users", "public.customers", "threadesk.people", "threadesk.triage_members", "threadesk.digests_due"),
+    *BIG,
+)
+#: Those that hold no constraint up: built when the rows are there, they take a fraction of the time.
+INDEXES = """
+select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as made from pg_index i
+where indrelid = any($1::text[]::regclass[]) and not exists (select from pg_constraint where conindid = i.indexrelid)
+"""
 
 
 async def fill(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None:
     """Empties the desk's tables and fills them. `sql` is a superuser's: no trigger fires meanwhile."""
-    await sql.execute(f"truncate {TABLES} cascade")
-    await sql.execute(
-        "set session_replication_role = replica; set work_mem = '256MB'; set maintenance_work_mem = '512MB'"
-    )
+    async with sql.transaction():
+        await sql.execute(f"truncate {TABLES} cascade")
+        await sql.execute(
+            "set local session_replication_role = replica; set local work_mem = '256MB';"
+            " set local maintenance_work_mem = '512MB'"
+        )
+        indexes = await sql.fetch(INDEXES, BIG)
+        for index in indexes:
+            await sql.execute(f"drop index {index['name']}")
+        await _insert(sql, crowd)
+        for index in indexes:
+            await sql.execute(index["made"])
+        await sql.execute("analyze threadesk.ledger; analyze threadesk.desk_tickets")
+        await sql.execute(COUNTED)
+    for table in ANALYZED:
+        await sql.execute(f"vacuum analyze {table}")
+
+
+async def _insert(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None:
     await sql.execute(MADE_UP)
     await sql.execute(PEOPLE, crowd.agents, crowd.customers)
     await sql.execute(CHANNELS)
@@ -189,7 +257,46 @@ async def fill(sql: asyncpg.Connection[asyncpg.Record], crowd: Crowd) -> None:
     await sql.execute(DESK)
     await sql.execute(REST)
     await sql.execute(CHANGES, crowd.changes)
+    await sql.execute(RATED)
+    await sql.execute(OVER)
     await sql.execute(SETTLED)
-    await sql.execute("reset session_replication_role; reset work_mem")
-    for table in ANALYZED:
-        await sql.execute(f"vacuum analyze {table}")
+
+
+@contextlib.asynccontextmanager
+async def desks(sizes: Sequence[int] = SIZES) -> AsyncIterator[dict[int, Database]]:
+    """A server of their own, and in it a database for each number of tickets."""
+    folder = Path(tempfile.mkdtemp(prefix="threadesk-bench-"))
+    postgres = EmbeddedPostgres(folder, settings=SETTINGS)
+    try:
+        url = await asyncio.to_thread(postgres.start)
+        async with contextlib.AsyncExitStack() as stack:
+            yield {tickets: await stack.enter_async_context(_desk_of(url, tickets)) for tickets in sizes}
+    finally:
+        await asyncio.to_thread(postgres.remove)
+        await asyncio.to_thread(shutil.rmtree, folder)
+
+
+@contextlib.asynccontextmanager
+async def _desk_of(server: str, tickets: int) -> AsyncIterator[Database]:
+    began = time.perf_counter()
+    async with _connected(server) as sql:
+        await sql.execute(f"create database desk_{tickets}")
+    url = server.replace("/threadesk?", f"/desk_{tickets}?")
+    database = Database(url)
+    try:
+        await migrate.upgrade(database)
+        async with _connected(url) as sql:
+            await fill(sql, Crowd(tickets))
+        sys.stderr.write(f"{tickets:,} tickets made in {time.perf_counter() - began:.0f} s\n")
+        yield database
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    sql = await asyncpg.connect(url)
+    try:
+        yield sql
+    finally:
+        await sql.close()

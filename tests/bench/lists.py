@@ -9,42 +9,25 @@ reads a whole table of tickets, messages or the ledger.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shutil
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, LiteralString
 
-import asyncpg
-
 from bot.tickets import grammar, home, listing
-from storage import homes, migrate, people
-from storage.embedded import EmbeddedPostgres
+from storage import homes, people
 from storage.engine import Database, Rows, Transaction
 from storage.listing import Order, Place
 from storage.people import Person
 from tests.bench import crowd
-from tests.bench.crowd import Crowd
 from tests.bench.operations import desk_of
 
-SIZES = (10_000, 1_000_000)
 RUNS = 60
 WITHIN_MS = 20.0
 FACTOR = 2.0
 PAGES = 20
-#: Nobody waits for this disk, and a million rows are not written in small pieces.
-SETTINGS = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "shared_buffers": "512MB",
-    "max_wal_size": "8GB",
-    "autovacuum": "off",
-}
 #: That a tag is on many tickets is found out among all that have it.
 BY_SIZE = frozenset({"list by tag"})
 BIG = frozenset({"tickets", "desk_tickets", "assignments", "messages", "ledger"})
@@ -138,44 +121,10 @@ def _home(which: homes.List) -> Act:
     return show
 
 
-async def measured(sizes: tuple[int, ...] = SIZES) -> Found:
+async def measured(sizes: Sequence[int] = crowd.SIZES) -> Found:
     """A database for each number of tickets, asked in turn: what else the machine does befalls all."""
-    folder = Path(tempfile.mkdtemp(prefix="threadesk-bench-"))
-    postgres = EmbeddedPostgres(folder, settings=SETTINGS)
-    try:
-        url = await asyncio.to_thread(postgres.start)
-        async with contextlib.AsyncExitStack() as stack:
-            databases = {tickets: await stack.enter_async_context(_desk_of(url, tickets)) for tickets in sizes}
-            return await measure(databases)
-    finally:
-        await asyncio.to_thread(postgres.remove)
-        await asyncio.to_thread(shutil.rmtree, folder)
-
-
-@contextlib.asynccontextmanager
-async def _desk_of(server: str, tickets: int) -> AsyncIterator[Database]:
-    began = time.perf_counter()
-    async with _connected(server) as sql:
-        await sql.execute(f"create database desk_{tickets}")
-    url = server.replace("/threadesk?", f"/desk_{tickets}?")
-    database = Database(url)
-    try:
-        await migrate.upgrade(database)
-        async with _connected(url) as sql:
-            await crowd.fill(sql, Crowd(tickets))
-        sys.stderr.write(f"{tickets:,} tickets made in {time.perf_counter() - began:.0f} s\n")
-        yield database
-    finally:
-        await database.close()
-
-
-@contextlib.asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    sql = await asyncpg.connect(url)
-    try:
-        yield sql
-    finally:
-        await sql.close()
+    async with crowd.desks(sizes) as databases:
+        return await measure(databases)
 
 
 async def measure(databases: Mapping[int, Database], *, runs: int = RUNS) -> Found:
@@ -293,7 +242,7 @@ def medians(found: Found) -> dict[str, dict[int, float]]:
 
 
 def main() -> int:
-    found = asyncio.run(measured(tuple(int(one) for one in sys.argv[1:]) or SIZES))
+    found = asyncio.run(measured(tuple(int(one) for one in sys.argv[1:]) or crowd.SIZES))
     sys.stdout.write("\n".join(table(found)) + "\n")
     return 1 if broken(found) else 0
 

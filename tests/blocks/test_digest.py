@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from bot.blocks.digest import digest, late, stats, without_data
+from bot.blocks.digest import digest, late, stats, week, without_data
 from bot.blocks.ids import Action
 from bot.blocks.surface import Message
 from bot.blocks.words.digest import duration
 from bot.sandbox.blockkit import message_refusals, update_refusals
-from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team, period_of
-from storage.figures import AgentFigures, LowRating, Own, Place, Scope, Spread, TagCount, Waiting
+from bot.tickets.digest import About, Compared, Day, Digest, LowRatings, Period, Ratings, Stats, Team, Week, period_of
+from storage.figures import NO_TIMES, AgentFigures, LowRating, Own, Place, Scope, Spread, TagCount, Waiting
 from tests.blocks.samples import ADA, AT, GRACE, anything, links, moments
 
 PLACE = Place("C1", "1.1", "G1", "2.2")
@@ -51,6 +51,7 @@ def a_digest(**changes: Any) -> Digest:
         "period": period,
         "about": EVERYTHING,
         "by_hours": False,
+        "misread": (),
         "low": LowRatings(1, (LowRating(42, 1, "Slow & <rude>\nvery", PLACE),)),
         "waiting": (Waiting(7, "Printer <!channel>", "Ada", AT, False, PLACE),),
         "agents": (AgentFigures(GRACE, "Grace Hopper", 3, 2, 5), AgentFigures(ADA, None, 0, 0, 2)),
@@ -157,9 +158,45 @@ def test_times_say_what_is_left_out_of_them() -> None:
     assert "and outside working hours" in block(message, "happened")["text"]["text"]
 
 
+def test_hours_that_could_not_be_read_are_told_with_the_figures_that_they_do_not_touch() -> None:
+    view = a_digest(misread=("C1", "C2"))
+    own = Stats(view.period, view.about, Own(0, 0, 0), Compared(0, 0), Ratings(0, None), view.team, False, ("C1",))
+
+    said = "⚠️ All time counts in <#C1> <#C2>: the working hours there were written wrong by another program."
+    assert block(digest(view, open_card), "misread")["text"]["text"].startswith(said)
+    assert said in digest(view, open_card).text
+    assert said.replace(" <#C2>", "") in stats(own).text
+
+
+def test_a_week_beside_the_one_before_never_has_a_mean_without_its_count() -> None:
+    none, unrated = Compared(0, 0), Ratings(0, None)
+    quiet = Week(none, none, none, NO_TIMES, NO_TIMES, unrated, unrated)
+    busy = Week(
+        Compared(12, 9),
+        Compared(7, 9),
+        Compared(5, 4),
+        Spread(600, 7_800, 9),
+        Spread(720, 7_800, 1),
+        Ratings(2, 4.5),
+        Ratings(1, 3.0),
+    )
+
+    assert week(quiet).splitlines()[1:] == [
+        "*Opened* 0 (as before) · *Closed* 0 (as before) · *Waiting now* 0 (as before)",
+        "*First response* none (before: none)",
+        "*Ratings* none (before: none)",
+    ]
+    assert week(busy).splitlines()[1:] == [
+        "*Opened* 12 (▲ 3 more) · *Closed* 7 (▼ 2 fewer) · *Waiting now* 5 (▲ 1 more)",
+        "*First response* median 10 min, of 9 tickets (before: median 12 min, of 1 ticket)",
+        "*Ratings* 4.5 of 5 on average, from 2 tickets (before: 3.0 of 5 on average, from 1 ticket)",
+    ]
+
+
 def test_an_agents_own_figures(snapshot: SnapshotAssertion) -> None:
     team = a_digest().team
-    view = Stats(a_period(), EVERYTHING, Own(3, 2, 5, 7, 21), Ratings(4, 4.5), team, by_hours=False)
+    own = Own(3, 2, 21)
+    view = Stats(a_period(), EVERYTHING, own, Compared(5, 7), Ratings(4, 4.5), team, by_hours=False, misread=())
 
     message = stats(view)
 
@@ -230,6 +267,7 @@ def digests(draw: st.DrawFn) -> Digest:
         period=period,
         about=draw(st.builds(About, scopes, st.none() | anything)),
         by_hours=draw(st.booleans()),
+        misread=tuple(draw(st.lists(anything, max_size=30))),
         opened=draw(compared),
         closed=draw(compared),
         reopened=draw(compared),
@@ -254,7 +292,16 @@ def test_slack_takes_any_digest_with_and_without_its_chart(view: Digest, link: s
         assert message_refusals(one.text, one.blocks) == []
         assert update_refusals(one.text, one.blocks) == []
     own = stats(
-        Stats(view.period, view.about, Own(MANY, MANY, MANY, 0, MANY), view.team.ratings, view.team, view.by_hours)
+        Stats(
+            view.period,
+            view.about,
+            Own(MANY, MANY, MANY),
+            Compared(MANY, 0),
+            view.team.ratings,
+            view.team,
+            view.by_hours,
+            view.misread,
+        )
     )
     assert message_refusals(own.text, own.blocks) == []
 
@@ -267,6 +314,7 @@ def test_the_largest_digest_there_can_be() -> None:
     view = a_digest(
         period=a_period("month"),
         about=About(Scope(("G1234567890",) * 50)),
+        misread=("C1234567890",) * 50,
         **dict.fromkeys(["opened", "closed", "reopened"], compared_most),
         backlog_by_status=dict.fromkeys(["new", "open", "pending"], compared_most),
         backlog_by_priority=dict.fromkeys(["high", "medium", "low"], compared_most),

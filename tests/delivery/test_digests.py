@@ -292,6 +292,20 @@ async def test_a_schedule_that_another_program_has_written_wrong_holds_nobody_up
     assert [heading for heading, _ in leads.posted()] == [TODAY, "Digest: Today, 23 Mar 2027"]
 
 
+async def test_working_hours_that_another_program_has_written_wrong_hold_no_digest_up(leads: Leads) -> None:
+    await leads.set("daily 9:00 today")
+    help_channel, sql = leads.world.help.id, leads.office.sql
+    await sql.execute(
+        "update threadesk.channels set working_hours = $2 where id = $1",
+        help_channel,
+        {"days": ["someday"], "opens": "9", "closes": "5", "zone": "here"},
+    )
+    await leads.go(at("03-22 09:00"))
+    assert [heading for heading, _ in leads.posted()] == [TODAY]
+    (digest,) = by_desk(leads.office, leads.leads)
+    assert f"⚠️ All time counts in <#{help_channel}>: the working hours there were written wrong" in digest.text
+
+
 #: The fortnight: when each digest was posted, as the clocks of its channel's people have it; its period; how many
 #: tickets were opened in that; and when it was due, where it was late.
 OF_LEADS = [

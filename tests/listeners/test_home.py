@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
@@ -190,6 +191,37 @@ async def test_an_agent_claims_replies_notes_edits_closes_and_reopens_from_home(
     assert (await office.ticket())["status"] == "open"
     assert "No ticket matches what is chosen above" in said(world.grace)
     await office.at_rest()
+
+
+async def test_agents_see_their_teams_week_a_minute_old_at_most_and_customers_never(office: Office) -> None:
+    world = office.world
+    await opened(office, world.ada, "One", "Two")
+    await world.grace.command("/ticket", "reply 1 Look under Settings", channel=world.triage)
+    await office.at_rest()
+    await world.grace.command("/ticket", "close 1", channel=world.triage)
+    await office.at_rest()
+
+    def week(person: Person) -> list[str]:
+        assert person.home
+        found = [one["text"]["text"] for one in person.home["blocks"] if one["block_id"] == "week"]
+        return [line.replace("*", "") for text in found for line in text.splitlines()[1:]]
+
+    figures = [
+        "Opened 2 (▲ 2 more) · Closed 1 (▲ 1 more) · Waiting now 1 (▲ 1 more)",
+        "First response median less than 1 min, of 1 ticket (before: none)",
+        "Ratings none (before: none)",
+    ]
+    for person in (world.grace, world.ada):
+        await open_home(office, person)
+    assert week(world.grace) == figures
+    assert week(world.ada) == []
+
+    await opened(office, world.ada, "Three")
+    await press(world.grace, "home_refresh")
+    assert week(world.grace) == figures
+    world.clock.ahead += dt.timedelta(minutes=1)
+    await press(world.grace, "home_refresh")
+    assert week(world.grace)[0] == "Opened 3 (▲ 3 more) · Closed 1 (▲ 1 more) · Waiting now 2 (▲ 2 more)"
 
 
 async def test_a_note_is_in_nobodys_home(office: Office) -> None:

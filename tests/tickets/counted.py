@@ -6,13 +6,14 @@ import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from bot.tickets.digest import Digest, Period, Team
+from bot.tickets.digest import Compared, Digest, Period, Team, Week
 from bot.tickets.hours import WorkingHours
 from storage.figures import LowRating, Own, Place, Scope, Waiting
 
@@ -56,6 +57,16 @@ class Story:
         of_channel = hours.get(self.row["channel"])
         seconds = (of_channel.seconds(*one) if of_channel else (one[1] - one[0]).total_seconds() for one in stays)
         return sum(seconds) if stays else None
+
+
+async def disagreeing(sql: asyncpg.Connection) -> list[dict[str, Any]]:
+    """What `threadesk.counted` holds and must not, and what it must and does not."""
+    rows = await sql.fetch(
+        "select 'too much' as what, a.* from (table threadesk.counted except all table threadesk.counted_by_ledger) a"
+        " union all"
+        " select 'missing', b.* from (table threadesk.counted_by_ledger except all table threadesk.counted) b"
+    )
+    return [dict(row) for row in rows]
 
 
 async def stories(sql: asyncpg.Connection, scope: Scope) -> list[Story]:
@@ -229,8 +240,8 @@ def digest(all_of_them: Sequence[Story], period: Period, hours: Hours) -> dict[s
     }
 
 
-def own(all_of_them: Sequence[Story], who: UUID, period: Period) -> tuple[Own, tuple[int, Any]]:
-    """An agent's own figures, and how many ratings their tickets got, with the mean."""
+def own(all_of_them: Sequence[Story], who: UUID, period: Period) -> tuple[Own, Compared, tuple[int, Any]]:
+    """An agent's own figures, how often they closed a ticket, and how many ratings their tickets got, with the mean."""
     theirs = [story for story in all_of_them if who in (story.row["assigned_to"] or ())]
     closings = [line["at"] for story in all_of_them for line in _closings(story) if line["actor"] == who]
     answers = [
@@ -244,11 +255,40 @@ def own(all_of_them: Sequence[Story], who: UUID, period: Period) -> tuple[Own, t
     counts = Own(
         open=statuses.count("open"),
         pending=statuses.count("pending"),
-        closed=sum(period.start <= at < period.end for at in closings),
-        closed_before=sum(period.before <= at < period.start for at in closings),
         answers=sum(period.start <= at < period.end for at in answers),
     )
-    return counts, (len(ratings), mean(ratings))
+    closed = Compared(
+        sum(period.start <= at < period.end for at in closings),
+        sum(period.before <= at < period.start for at in closings),
+    )
+    return counts, closed, (len(ratings), mean(ratings))
+
+
+def week(all_of_them: Sequence[Story], period: Period, hours: Hours) -> dict[str, Any]:
+    """The same as `figures_of_week`, of a week that is this period."""
+    before: Any = SimpleNamespace(start=period.before, end=period.start)
+    now = team(all_of_them, period, hours)
+    given = [line["after"] for _, line in rated(all_of_them, before)]
+    return {
+        "moved": [(now["moved"][at], now["moved before"][at]) for at in (0, 1)],
+        "waiting": tuple(sum(one in ("new", "open") for one in now[what]) for what in ("statuses", "statuses before")),
+        "first response": now["first response"],
+        "first response before": spread(first_response(one, before, hours) for one in all_of_them),
+        "ratings": now["ratings"],
+        "ratings before": (len(given), mean(given)),
+    }
+
+
+def figures_of_week(found: Week) -> dict[str, Any]:
+    first, before = found.first_response, found.first_response_before
+    return {
+        "moved": [(one.now, one.before) for one in (found.opened, found.closed)],
+        "waiting": (found.waiting.now, found.waiting.before),
+        "first response": (first.median, first.p90, first.count),
+        "first response before": (before.median, before.p90, before.count),
+        "ratings": (found.ratings.count, found.ratings.mean),
+        "ratings before": (found.ratings_before.count, found.ratings_before.mean),
+    }
 
 
 def figures_of_team(found: Team) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from bot.tickets.digest import (
     digest,
     period_of,
     stats,
+    week,
 )
 from bot.tickets.errors import Refused
 from bot.tickets.hours import WorkingHours
@@ -134,6 +135,29 @@ class Desk:
 @pytest.fixture
 def desk(database: Database) -> Desk:
     return Desk(database)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"opens": "25:00"}, {"days": ["holiday"]}, {"days": []}, {"zone": "Nowhere"}, {"closes": 9}, {"lunch": "12:00"}],
+    ids=str,
+)
+async def test_hours_that_another_program_wrote_wrong_are_left_out_and_told(
+    desk: Desk, sql: asyncpg.Connection, wrong: dict[str, Any]
+) -> None:
+    hours = {"days": ["mon"], "opens": "09:00", "closes": "17:00", "zone": "UTC"}
+    async with desk.database.transaction(NOW) as tx:
+        for triage, support in (("G1", "C1"), ("G2", "C2")):
+            await storage.channels.choose_triage(tx, triage, "triage", suspended=None)
+            await storage.channels.choose_support(tx, support, "help", triage)
+        for support, kept in (("C1", hours | wrong), ("C2", hours | wrong)):
+            await storage.expected.set_working_hours(tx, support, kept)
+    await desk.set(await desk.open(ago(hours=3)), NOW, status="closed")
+
+    found = await desk.digest()
+
+    assert (found.by_hours, found.misread) == (False, ("C1",))
+    assert found.team.resolution.median == 3 * 3600
 
 
 @pytest.mark.parametrize("name", ["today", "week", "month"])
@@ -619,7 +643,9 @@ async def test_any_history(
         found = await digest(tx, About(scope), name, zone=zone)
         grace = await people.meet(tx, "T1", "Grace")
         mine = await stats(tx, grace, name, zone=zone)
+        seven_days = await week(tx, [desk.triage], zone=zone)
 
+    assert await counted.disagreeing(sql) == []
     kept = {desk.support[0]: hours}
     in_scope = await counted.stories(sql, scope)
     assert counted.figures_of(found) == counted.digest(in_scope, found.period, kept)
@@ -627,4 +653,8 @@ async def test_any_history(
     assert found.team.backlog.now == found.team.backlog.before + grown
     everything = await counted.stories(sql, Scope((desk.triage,)))
     assert counted.figures_of_team(mine.team) == counted.team(everything, mine.period, kept)
-    assert (mine.own, (mine.ratings.count, mine.ratings.mean)) == counted.own(everything, grace.user_id, mine.period)
+    of_week = counted.week(everything, period_of("week", now, zone), kept)
+    assert counted.figures_of_week(seven_days) == of_week
+    assert (mine.own, mine.closed, (mine.ratings.count, mine.ratings.mean)) == counted.own(
+        everything, grace.user_id, mine.period
+    )

@@ -69,6 +69,10 @@ def spread(*, median: float, p90: float, count: int) -> str:
     return f"median {duration(median)}, 9 in 10 within {duration(p90)} ({tickets(count)})"
 
 
+def median(seconds: float, *, count: int) -> str:
+    return f"median {duration(seconds)}, of {tickets(count)}"
+
+
 def mean_rating(mean: float, *, count: int) -> str:
     return f"{mean:.1f} of 5 on average, from {tickets(count)}"
 
@@ -96,6 +100,24 @@ def happened(
         f"*First response* {first_response}\n"
         f"*Resolution*, without the time spent waiting for the customer{hours}: {resolution}\n"
         f"*Ratings* {ratings}"
+    )
+
+
+def week(*, opened: str, closed: str, waiting: str, first_response: tuple[str, str], ratings: tuple[str, str]) -> str:
+    """`first_response`, `ratings`: now, and the week before."""
+    return (
+        "*Your team's last 7 days*, beside the 7 before\n"
+        f"*Opened* {opened} · *Closed* {closed} · *Waiting now* {waiting}\n"
+        f"*First response* {first_response[0]} (before: {first_response[1]})\n"
+        f"*Ratings* {ratings[0]} (before: {ratings[1]})"
+    )
+
+
+def misread(channels: str) -> str:
+    """That hours were not left out, and how that is mended."""
+    return (
+        f"⚠️ All time counts in {channels}: the working hours there were written wrong by another program."
+        " Set them again with `/ticket setup` in the channel."
     )
 
 
