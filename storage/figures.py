@@ -73,6 +73,15 @@ class Moves:
     own: int
 
 
+async def plan_anew(tx: Transaction) -> None:
+    """Lets each statement of the transaction be planned for the scope and the time that it is about.
+
+    After five times PostgreSQL may go on with one plan for all of them, which takes seconds where it does not fit:
+    https://www.postgresql.org/docs/current/sql-prepare.html
+    """
+    await tx.run("set local plan_cache_mode = force_custom_plan")
+
+
 async def moves(tx: Transaction, scope: Scope, starts: Sequence[dt.datetime], who: UUID | None = None) -> list[Moves]:
     """Every change of status since the first of `starts` (ascending). `who`: an agent."""
     found = await tx.run(

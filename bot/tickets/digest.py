@@ -250,6 +250,7 @@ class Week:
 
 async def digest(tx: Transaction, of: About, period: PeriodName, *, zone: ZoneInfo = UTC) -> Digest:
     """The digest as of `tx.now`."""
+    await figures.plan_anew(tx)
     during = period_of(period, tx.now, zone)
     scope = (tx, of.scope, during.start, during.end)
     hours = await _hours(tx, of.scope)
@@ -270,6 +271,7 @@ async def digest(tx: Transaction, of: About, period: PeriodName, *, zone: ZoneIn
 
 async def stats(tx: Transaction, person: Person, period: PeriodName, *, zone: ZoneInfo = UTC) -> Stats:
     """An agent's figures as of `tx.now`, of the tickets of their triage channels."""
+    await figures.plan_anew(tx)
     of, who = await about(tx, person), person.user_id
     during = period_of(period, tx.now, zone)
     hours = await _hours(tx, of.scope)
@@ -293,6 +295,7 @@ async def stats(tx: Transaction, person: Person, period: PeriodName, *, zone: Zo
 
 async def week(tx: Transaction, triage: Sequence[str], *, zone: ZoneInfo = UTC) -> Week:
     """As of `tx.now`, the same figures as `stats` has of the team of these triage channels."""
+    await figures.plan_anew(tx)
     scope = Scope(tuple(triage))
     during = period_of("week", tx.now, zone)
     hours = await _hours(tx, scope)

@@ -658,3 +658,16 @@ async def test_any_history(
     assert (mine.own, mine.closed, (mine.ratings.count, mine.ratings.mean)) == counted.own(
         everything, grace.user_id, mine.period
     )
+
+
+async def test_figures_are_planned_for_the_time_that_they_are_of(database: Database) -> None:
+    """PostgreSQL's own plan for all times, which it may keep after five, takes seconds where there are many tickets."""
+    async with database.transaction(dt.datetime(2025, 11, 17, 10, tzinfo=dt.UTC)) as tx:
+        for _ in range(8):
+            await week(tx, ["G1"])
+        planned = await tx.run(
+            "select sum(custom_plans) as anew, sum(generic_plans) as kept from pg_prepared_statements"
+            " where statement like '%threadesk.counted%' and cardinality(parameter_types) > 0"
+        )
+        assert planned.one().anew > 8
+        assert planned.one().kept == 0
