@@ -236,7 +236,7 @@ def _waiting(one: Waiting, links: Links) -> _Part:
 
 def _agents(agents: Sequence[AgentFigures]) -> _Part:
     listed = [[_name(one), f"{one.open:,}", f"{one.pending:,}", f"{one.closed:,}"] for one in agents[:AGENTS]]
-    more = [[say.more_agents(len(agents) - AGENTS), " ", " ", " "]] if len(agents) > AGENTS else []
+    more = [[common.and_more(len(agents) - AGENTS), " ", " ", " "]] if len(agents) > AGENTS else []
     rows = [[*say.COLUMNS], *listed, *more]
     table = slack.TableBlock(
         [[slack.RawText(cell) for cell in row] for row in rows],

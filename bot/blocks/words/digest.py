@@ -172,10 +172,6 @@ def more(count: int) -> str:
     return f"and {count} more"
 
 
-def more_agents(count: int) -> str:
-    return f"and {count:,} more"
-
-
 # The table and the charts for whoever does not see them
 
 
