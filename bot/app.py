@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import functools
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
@@ -118,6 +119,13 @@ async def run(settings: Settings, *, migrating: bool = True, clock: Callable[[],
     async with running(settings, migrating=migrating, clock=clock) as desk:
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, desk.stop.set)
+        try:
+            await desk.services.database.fill()
+        except DatabaseAway as error:
+            log.warning("the database gives fewer connections than a crowd of events needs", error=str(error))
+        # What is there now stays until the end. Looking through all of it again and again would hold up every answer
+        # for a tenth of a second each time.
+        gc.freeze()
         log.info(
             "the desk is open",
             version=VERSION,

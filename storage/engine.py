@@ -185,6 +185,7 @@ class Database:
 
     def __init__(self, url: str, *, connections: int = 10) -> None:
         self._url = url
+        self._connections = connections
         # Whoever comes first is served first: in the pool's own queue a newcomer can take a connection from under the
         # one that was woken for it, who then waits behind all others once more.
         self._turn = asyncio.Semaphore(connections)
@@ -196,6 +197,17 @@ class Database:
             pool_timeout=POOL_SECONDS,
             hide_parameters=True,  # they are customers' words, and errors are logged
         )
+
+    async def fill(self) -> None:
+        """Opens every connection of the pool, which are then used in turn, so that no crowd has to wait for one.
+
+        What a session does for the first time takes it ten times as long as later: it must have had something to do.
+        """
+        with telling_away():
+            async with AsyncExitStack() as stack:
+                for _ in range(self._connections):
+                    await stack.enter_async_context(self._turn)
+                    await stack.enter_async_context(self._engine.connect())
 
     async def connect(self, *, named_statements: bool = True) -> asyncpg.Connection[asyncpg.Record]:
         """A connection outside the pool, for listening and for locks that outlast a transaction."""

@@ -95,3 +95,25 @@ async def test_a_connection_is_given_back_without_a_transaction(database_url: st
         async with database.transaction(NOW) as tx:
             assert (await tx.run("select 1")).scalar_one() == 1
     await database.close()
+
+
+async def test_a_filled_pool_uses_its_connections_in_turn(database_url: str) -> None:
+    """So each has had something to do before a crowd needs all of them."""
+    database = Database(database_url, connections=3)
+    try:
+        await database.fill()
+        used = []
+        for _ in range(6):
+            async with database.transaction(NOW) as tx:
+                used.append((await tx.run("select pg_backend_pid()")).scalar_one())
+        assert len(set(used)) == 3
+        assert used[:3] == used[3:]
+    finally:
+        await database.close()
+
+
+async def test_a_pool_is_not_filled_where_there_is_no_database() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(DatabaseAway):
+        await database.fill()
+    await database.close()
