@@ -240,6 +240,7 @@ async def test_what_cannot_be_copied_stays_a_link_and_holds_nothing_up(office: O
             file.url = f"{sandbox.url}/avatars/none.png"
         case _:
             pass
+    await sandbox.settled()
     await world.ada.post(world.help, "And?", thread_ts=root.ts)
     await office.at_rest()
     (refused,) = await in_copies(office, "refused")
