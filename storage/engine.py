@@ -105,6 +105,12 @@ def _telling_unclear(committing: Callable[[], bool]) -> Iterator[None]:
         raise
 
 
+async def driver_of(connection: AsyncConnection) -> asyncpg.Connection[asyncpg.Record]:
+    """The same connection, as asyncpg knows it. SQLAlchemy must have said something on it before."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    return cast("asyncpg.Connection[asyncpg.Record]", raw)
+
+
 class Row(asyncpg.Record):  # type: ignore[misc]
     """A row, whose columns are its attributes; `dict(row)` and `**row` are its columns by name."""
 
