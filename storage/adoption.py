@@ -1,16 +1,14 @@
 """Tables that were there before the desk: whether it can work on them, what holds of their rows, and what does not.
 
-No row, policy or column of theirs is ever changed. What each row agrees with already, the database sees to from then on.
+No row, policy or column of theirs is ever changed. What every row agrees with, the database sees to from then on.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import asyncpg
-
 from migrations.guards import GUARDS, Guard
-from storage.engine import Database, telling_away
+from storage.engine import Database, Session, telling_away
 
 #: The ticket schema's columns. `auth.users` has at least its id.
 COLUMNS: dict[str, dict[str, str]] = {
@@ -50,8 +48,6 @@ KEYS = (("public.tickets", "id"), ("public.customers", "id"), ("public.customers
 #: How many of the rows that are not as they should be are named.
 NAMED = 5
 
-Connection = asyncpg.Connection
-
 
 @dataclass(frozen=True, slots=True)
 class Failing:
@@ -69,7 +65,7 @@ class Failing:
         return f"public.{self.table}: in {rows} {self.says} (id {', '.join(self.ids)}{more})"
 
 
-async def obstacles(one: Connection) -> list[str]:
+async def obstacles(one: Session) -> list[str]:
     """Why the desk cannot work on the tables that are there, in sentences; it has made none yet."""
     found = []
     for table, columns in COLUMNS.items():
@@ -93,7 +89,7 @@ async def obstacles(one: Connection) -> list[str]:
     return found
 
 
-async def _columns(one: Connection, table: str) -> dict[str, str]:
+async def _columns(one: Session, table: str) -> dict[str, str]:
     found = await one.fetch(
         "select attname, format_type(atttypid, atttypmod) as type from pg_attribute"
         " where attrelid = $1::text::regclass and attnum > 0 and not attisdropped",
@@ -102,7 +98,7 @@ async def _columns(one: Connection, table: str) -> dict[str, str]:
     return {row["attname"]: row["type"] for row in found}
 
 
-async def _is_unique(one: Connection, table: str, column: str) -> bool:
+async def _is_unique(one: Session, table: str, column: str) -> bool:
     return bool(
         await one.fetchval(
             """
@@ -117,13 +113,13 @@ async def _is_unique(one: Connection, table: str, column: str) -> bool:
     )
 
 
-async def _is_owner(one: Connection, table: str) -> bool:
+async def _is_owner(one: Session, table: str) -> bool:
     return bool(
         await one.fetchval("select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass($1)", table)
     )
 
 
-async def settle(one: Connection) -> None:
+async def settle(one: Session) -> None:
     """Puts up the guards with which every row agrees. Nothing where the role may not."""
     for table in await _adopted(one):
         if not await _is_owner(one, f"public.{table}"):
@@ -148,17 +144,17 @@ async def failing(database: Database) -> list[Failing]:
         one.terminate()
 
 
-async def _adopted(one: Connection) -> list[str]:
+async def _adopted(one: Session) -> list[str]:
     # The first: the other's guards are looked into by means of its indexes.
     found = await one.fetch("select name from threadesk.adopted order by name desc")
     return [row["name"] for row in found]
 
 
-async def _is_up(one: Connection, guard: Guard) -> bool:
+async def _is_up(one: Session, guard: Guard) -> bool:
     return bool(await one.fetchval(f"select exists ({guard.there})"))
 
 
-async def _failing(one: Connection, guard: Guard) -> Failing | None:
+async def _failing(one: Session, guard: Guard) -> Failing | None:
     if guard.condition is None:
         return None
     wrong = f"from public.{guard.table} where ({guard.condition}) is false"

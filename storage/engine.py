@@ -7,7 +7,7 @@ import datetime as dt
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
@@ -105,10 +105,14 @@ def _telling_unclear(committing: Callable[[], bool]) -> Iterator[None]:
         raise
 
 
-async def driver_of(connection: AsyncConnection) -> asyncpg.Connection[asyncpg.Record]:
+#: A session of PostgreSQL's, as asyncpg knows it.
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def session_of(connection: AsyncConnection) -> Session:
     """The same connection, as asyncpg knows it. SQLAlchemy must have said something on it before."""
     raw = (await connection.get_raw_connection()).driver_connection
-    return cast("asyncpg.Connection[asyncpg.Record]", raw)
+    return cast("Session", raw)
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
@@ -203,7 +207,7 @@ class Database:
             hide_parameters=True,  # they are customers' words, and errors are logged
         )
 
-    async def connect(self, *, named_statements: bool = True) -> asyncpg.Connection[asyncpg.Record]:
+    async def connect(self, *, named_statements: bool = True) -> Session:
         """A connection outside the pool, for listening and for locks that outlast a transaction."""
         try:
             return await asyncpg.connect(

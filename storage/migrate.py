@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from storage import adoption
-from storage.engine import Database, driver_of
+from storage.engine import Database, session_of
 
 #: Any number will do, as long as no other program takes the same advisory lock.
 LOCK = 7_748_211_903
@@ -54,7 +54,7 @@ async def upgrade(database: Database) -> str:
     try:
         async with database.connection() as connection, connection.begin():
             await connection.exec_driver_sql(f"select pg_advisory_xact_lock({LOCK})")
-            driver = await driver_of(connection)
+            driver = await session_of(connection)
             if await driver.fetchval("select to_regnamespace('threadesk') is null"):
                 await connection.exec_driver_sql("create schema threadesk")
             if await connection.run_sync(_applied) is None:
@@ -78,7 +78,7 @@ def _must_be_none(obstacles: Sequence[str]) -> None:
 
 
 def _is_forbidden(error: BaseException) -> bool:
-    return getattr(error, "sqlstate", None) == asyncpg.InsufficientPrivilegeError.sqlstate
+    return bool(getattr(error, "sqlstate", None) == asyncpg.InsufficientPrivilegeError.sqlstate)
 
 
 async def downgrade(database: Database) -> None:

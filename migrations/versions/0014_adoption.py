@@ -105,7 +105,7 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   select email not in ('', id || '@slack.invalid')
 $$;
 comment on function threadesk.is_address is
-  'whether a row of customers has an e-mail, and not what a trigger of auth.users has put there for somebody without one';
+  'whether a row of customers has an e-mail, and not what a trigger of auth.users puts there without one';
 
 revoke execute on function threadesk.put_user(jsonb), threadesk.new_user(uuid), threadesk.replace_user(uuid, uuid),
   threadesk.user_with(text) from public;
@@ -129,7 +129,7 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
     || jsonb_build_object('feedback', coalesce(jsonb_agg(entry order by place nulls last), '[]'))
   from kept
 $$;
-comment on function threadesk.history_with is 'a feedback_history in which one ticket''s entry says what its feedback does';
+comment on function threadesk.history_with is 'a feedback_history in which one ticket''s entry is its feedback';
 
 create or replace function threadesk.history_follows() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
