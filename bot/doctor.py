@@ -312,6 +312,10 @@ async def _database(settings: Settings, problems: Mapping[str, str]) -> tuple[li
                 do = "Correct user and password in DATABASE_URL, or make the role (README, Operate it)."
             case "database":
                 do = "Correct the name in DATABASE_URL, or make the database (README, Operate it)."
+            case "certificate":
+                do = (
+                    "Let sslrootcert in DATABASE_URL name the file with the certificate of who has signed the server's."
+                )
             case "server":
                 do = "Start PostgreSQL, or correct host and port in DATABASE_URL."
         return [Finding("database", "problem", f"it cannot be reached: {error}", do)], ()

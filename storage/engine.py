@@ -29,9 +29,9 @@ STATEMENTS = 1_000
 DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]
 
 #: SQLSTATE classes of a server that cannot serve now: no connection, rolled back for another transaction's sake (a
-#: deadlock), out of resources, an operator's or a system's doing. Tried again it may well go through.
-#: https://www.postgresql.org/docs/current/errcodes-appendix.html
-AWAY = ("08", "40", "53", "57", "58")
+#: deadlock), out of resources, an operator's or a system's doing; and the one of a server that is a standby by now.
+#: Tried again it may well go through. https://www.postgresql.org/docs/current/errcodes-appendix.html
+AWAY = ("08", "40", "53", "57", "58", "25006")
 
 
 #: Tells the trigger who makes the changes that follow in the same transaction, and when.
@@ -243,6 +243,10 @@ class Database:
                 raw = cast("asyncpg.Connection[Row]", (await connection.get_raw_connection()).driver_connection)
             try:
                 yield raw
+            except asyncpg.ReadOnlySQLTransactionError:
+                # Another server has taken over, which a new connection finds; this one stays with the former.
+                raw.terminate()
+                raise
             finally:
                 if not raw.is_closed() and raw.is_in_transaction():
                     # Whoever had it was cancelled while they ended theirs. PostgreSQL ends it where nobody is left.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from storage.engine import Database, DatabaseAway, Session, telling_away
 
 OLDEST = 140_000
 
-Missing = Literal["server", "login", "database"]
+Missing = Literal["server", "login", "database", "certificate"]
 Role = Literal["support", "triage"]
 
 
@@ -49,6 +50,8 @@ class Examined:
 
 def what_is_missing(error: DatabaseAway) -> Missing:
     """Why there was no connection: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+    if isinstance(error.__cause__, ssl.SSLError):
+        return "certificate"
     state = str(getattr(error.__cause__, "sqlstate", None) or "")
     if state.startswith("28"):
         return "login"
