@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -10,7 +13,9 @@ import pytest
 from tests import supabase
 from tests.conftest import Office, World, open_office, other_program
 from tests.delivery.test_ratings import rate
-from tests.test_app import finished
+from tests.storage.test_migrations import programs
+from tests.test_app import ROOT, finished
+from tests.test_readme import README
 
 #: What Supabase's log-in reads into values that cannot be null.
 READ_BY_LOG_IN = """
@@ -44,7 +49,7 @@ async def test_a_desk_on_the_database_of_a_web_app_works_as_a_role_that_may_do_n
 ) -> None:
     async with other_program(empty_url) as sql:
         await supabase.make(sql, *([supabase.SIGN_UP_MAKES_CUSTOMERS] if sign_up == "makes a customer" else []))
-        await prepared(sql, empty_url, tmp_path)
+        await prepared(empty_url, tmp_path, times=2 if sign_up == "makes a profile" else 1)
         as_desk = supabase.as_role(empty_url, "threadesk_desk")
         async with open_office(world, as_desk, sql, migrating=True) as office:
             await a_case_from_beginning_to_end(office)
@@ -62,20 +67,36 @@ async def test_a_desk_on_the_database_of_a_web_app_works_as_a_role_that_may_do_n
         assert await sql.fetchval("select to_regnamespace('threadesk') is null")
 
 
-async def prepared(sql: asyncpg.Connection, url: str, folder: Path) -> None:
-    """As the README says: migrate as the owner, then the role, by the SQL that is printed."""
-    owner = supabase.as_role(url, supabase.OWNER)
-    status, output, errors = await finished(folder, "migrate", DATABASE_URL=owner)
-    assert (status, errors) == (0, "")
-    assert output.splitlines()[1:] == [
-        "! public.customers: in 1 row feedback_history differs from the feedback of the tickets that it names"
-        f" (id {supabase.BOB}). No CHECK sees to that until it is put right and you migrate again."
-    ]
-    status, roles, errors = await finished(folder, "roles")
-    assert (status, errors) == (0, "")
-    async with other_program(owner) as program:
-        for _ in range(2):
-            await program.execute(roles)
+async def prepared(url: str, folder: Path, *, times: int) -> None:
+    """The README's commands, as they are printed there; the second time they change nothing."""
+    section = README.partition("### On an existing database")[2]
+    exported, *commands, password = section.partition("```\n")[2].partition("```")[0].splitlines()
+    assert (exported.partition("=")[0], "password" in password) == ("export OWNER_URL", True)
+    # No pip in a test, and nobody to type a password.
+    shell = f"""make() {{ .venv/bin/python -m bot "$@"; }}\nset -e -o pipefail\n{chr(10).join(commands)}"""
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    for _ in range(times):
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", shell),
+            cwd=folder,
+            env={
+                "PATH": f"{programs()}:{os.environ['PATH']}",
+                "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+                "OWNER_URL": supabase.as_role(url, supabase.OWNER),
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        version, warning = output.decode().splitlines()[:2]
+        assert version.startswith("The tables are at version ")
+        assert warning == (
+            "! public.customers: in 1 row feedback_history differs from the feedback of the tickets that it names"
+            f" (id {supabase.BOB}). No CHECK sees to that until it is put right and you migrate again."
+        )
+    assert (folder / "before.dump").stat().st_size
 
 
 async def a_case_from_beginning_to_end(office: Office) -> None:

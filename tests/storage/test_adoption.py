@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from storage import adoption, migrate, rights
+from storage import adoption, migrate, people, rights
 from storage.engine import Database
+from storage.people import Customer
 from tests import supabase
 from tests.storage.test_migrations import dump
+from tests.test_readme import README
+
+NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 
 #: What other programs have written, of which none is as the ticket schema has it.
 AMISS = """
@@ -196,3 +202,130 @@ async def test_row_level_security_that_hides_rows_from_the_desk_is_said(
     assert f"Row-level security hides rows of auth.users from the role {supabase.OWNER}" in await hidden()
     assert f"Row-level security hides rows of public.tickets from the role {supabase.OWNER}" in await hidden()
     await sql.execute(f"alter role {supabase.OWNER} bypassrls; drop owned by {role}; drop role {role}")
+
+
+ADVISED = README.partition("insert into public.customers")
+#: As the README advises.
+SIGN_UP_TAKES_OVER = f"""
+create function public.handle_new_customer() returns trigger language plpgsql security definer as $$
+begin
+  {ADVISED[1]}{ADVISED[2].partition("```")[0]}
+  return new;
+end $$;
+create trigger on_auth_user_is_customer after insert on auth.users
+  for each row when (new.email is not null) execute function public.handle_new_customer();
+"""
+
+
+async def met(database: Database, email: str) -> UUID:
+    """Ada is met in Slack, and has a row in customers."""
+    async with database.transaction(NOW) as tx:
+        ada = await people.meet(tx, "T-GLOBEX", "U-ADA")
+        await people.save_customer(tx, ada.user_id, Customer("Ada", "Lovelace", email, None))
+    return ada.user_id
+
+
+async def becomes(database: Database, user_id: UUID) -> UUID:
+    async with database.transaction(NOW) as tx:
+        ada = await people.find(tx, "T-GLOBEX", "U-ADA")
+        assert ada is not None
+        await people.become(tx, ada, user_id)
+        became = await people.find(tx, "T-GLOBEX", "U-ADA")
+        assert became is not None
+        return became.user_id
+
+
+async def test_who_signs_up_after_they_were_met_in_slack_is_one_person(
+    sql: asyncpg.Connection, owned: Database
+) -> None:
+    await supabase.make(sql, SIGN_UP_TAKES_OVER)
+    await migrate.upgrade(owned)
+    made, signed_up = await met(owned, "Ada@globex.example"), uuid4()
+    await sql.execute("insert into auth.users (id, email) values ($1, 'Ada@globex.example')", signed_up)
+    async with owned.transaction(NOW) as tx:
+        assert await people.owner_of_email(tx, "ada@globex.example") == signed_up
+    assert await becomes(owned, signed_up) == signed_up
+    names = await sql.fetch("select id, first_name from customers where email ilike 'ada@%'")
+    assert [tuple(row) for row in names] == [(signed_up, "Ada")]
+    for table in ("auth.users", "profiles"):
+        assert await sql.fetchval(f"select count(*) from {table} where id = $1", made) == 0
+
+
+async def test_what_other_programs_keep_of_somebody_whom_the_desk_made_stays(
+    sql: asyncpg.Connection, owned: Database
+) -> None:
+    await supabase.make(sql, "create table orders (by_user uuid references auth.users (id))")
+    await migrate.upgrade(owned)
+    async with owned.transaction(NOW) as tx:
+        made = (await people.meet(tx, "T-GLOBEX", "U-ADA")).user_id
+    await sql.execute("insert into orders values ($1)", made)
+    assert str(await becomes(owned, UUID(supabase.BOB))) == supabase.BOB
+    assert await sql.fetchval("select count(*) from auth.users where id = $1", made) == 1
+
+
+async def test_an_address_that_is_nobodys_gives_way_to_the_first_that_is_somebodys(
+    sql: asyncpg.Connection, owned: Database
+) -> None:
+    await supabase.make(sql, supabase.SIGN_UP_MAKES_CUSTOMERS)
+    await migrate.upgrade(owned)
+    async with owned.transaction(NOW) as tx:
+        ada = await people.meet(tx, "T-GLOBEX", "U-ADA")
+        assert await people.customer_email(tx, ada.user_id) is None
+    assert (
+        await sql.fetchval("select email from customers where id = $1", ada.user_id) == f"{ada.user_id}@slack.invalid"
+    )
+    await met(owned, "ada@globex.example")
+    await met(owned, "ada@elsewhere.example")
+    row = await sql.fetchrow("select first_name, last_name, email from customers where id = $1", ada.user_id)
+    assert tuple(row or ()) == ("Ada", "Lovelace", "ada@globex.example")
+
+
+async def test_who_is_a_customer_and_no_user_of_the_log_in_is_linked_too(
+    sql: asyncpg.Connection, owned: Database
+) -> None:
+    await supabase.make(sql, "alter table customers drop constraint customers_id_fkey")
+    await migrate.upgrade(owned)
+    imported = await sql.fetchval(
+        "insert into customers (id, first_name, last_name, email) values"
+        " (gen_random_uuid(), 'Ada', 'L.', 'ada@globex.example') returning id"
+    )
+    async with owned.transaction(NOW) as tx:
+        await people.meet(tx, "T-GLOBEX", "U-ADA")
+    assert await becomes(owned, imported) == imported
+
+
+async def test_an_e_mail_is_changed_with_the_tickets_that_refer_to_it(sql: asyncpg.Connection, owned: Database) -> None:
+    """In the web app's tables the reference does not cascade."""
+    await supabase.make(sql)
+    await migrate.upgrade(owned)
+    async with owned.transaction(NOW) as tx:
+        await people.change_customer_email(tx, UUID(supabase.BOB), "bob@new.example")
+    assert await sql.fetchval("select customer_email from tickets") == "bob@new.example"
+
+
+async def test_a_desk_with_tables_of_its_own_can_run_with_the_fewest_rights_too(
+    empty_url: str, sql: asyncpg.Connection
+) -> None:
+    await sql.execute("create role plain_owner login; grant create on schema public to plain_owner")
+    await sql.execute(f"grant create on database {await sql.fetchval('select current_database()')} to plain_owner")
+    plain = Database(supabase.as_role(empty_url, "plain_owner"))
+    await migrate.upgrade(plain)
+    assert await adoption.failing(plain) == []
+    await sql.execute("alter role plain_owner createrole")
+    owner = await asyncpg.connect(supabase.as_role(empty_url, "plain_owner"))
+    await owner.execute(rights.grants())
+    await owner.close()
+    desk = Database(supabase.as_role(empty_url, rights.DESK))
+    one = await desk.connect()
+    assert (await rights.forbidden(one), await rights.hidden(one)) == ([], [])
+    await one.close()
+    version = await migrate.upgrade(desk)
+    *_, before, latest = migrate.known()
+    assert version == latest
+    await sql.execute("update threadesk.alembic_version set version_num = $1", before)
+    with pytest.raises(migrate.MigrationError, match="as the role that owns them"):
+        await migrate.upgrade(desk)
+    await desk.close()
+    await plain.close()
+    await sql.execute(f"drop owned by {rights.DESK}; drop role {rights.DESK}")
+    await sql.execute("drop owned by plain_owner cascade; drop role plain_owner")
