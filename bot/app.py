@@ -90,9 +90,9 @@ async def must_keep_sessions(database: Database) -> None:
             )
 
 
-async def bring_up_to_date(database: Database) -> str:
+async def bring_up_to_date(database: Database, *, settling: bool = True) -> str:
     with _reaching_the_database():
-        return await migrate.upgrade(database)
+        return await migrate.upgrade(database, settling=settling)
 
 
 async def warnings(database: Database) -> list[str]:
@@ -161,7 +161,7 @@ async def running(
     async with open_database(url, EmbeddedPostgres(settings.data_dir)) as database:
         await must_keep_sessions(database)
         if migrating:
-            await bring_up_to_date(database)
+            await bring_up_to_date(database, settling=False)
         with _reaching_the_database():
             services = await introduce(settings, database, clock)
         stop = asyncio.Event()

@@ -84,6 +84,11 @@ async def obstacles(one: Session) -> list[str]:
         for of, column in KEYS:
             if of == table and column in has and not await _is_unique(one, table, column):
                 found.append(f"{table}.{column} is not unique, and other tables are to refer to it.")
+        found += [
+            f"{table}.{column} must be given by whoever adds a row, and the desk does not know it: give it a default."
+            for column in await _asked_for(one, table)
+            if column not in columns and table.startswith("public.")
+        ]
         if table.startswith("public.") and not await _is_owner(one, table):
             found.append(f"{table} belongs to another role, and only its owner can add triggers and CHECKs to it.")
     return found
@@ -96,6 +101,22 @@ async def _columns(one: Session, table: str) -> dict[str, str]:
         table,
     )
     return {row["attname"]: row["type"] for row in found}
+
+
+async def _asked_for(one: Session, table: str) -> list[str]:
+    """Columns that may not be null and that nothing fills in; where a trigger may, none."""
+    found = await one.fetch(
+        """
+        select attname from pg_attribute
+        where attrelid = $1::text::regclass and attnum > 0 and not attisdropped
+          and attnotnull and not atthasdef and attidentity = '' and not exists (
+            -- BEFORE INSERT, of a row: https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_trigger.h
+            select from pg_trigger where tgrelid = attrelid and not tgisinternal and tgtype & 7 = 7)
+        order by attnum
+        """,
+        table,
+    )
+    return [row["attname"] for row in found]
 
 
 async def _is_unique(one: Session, table: str, column: str) -> bool:
@@ -125,7 +146,7 @@ async def settle(one: Session) -> None:
         if not await _is_owner(one, f"public.{table}"):
             continue
         for guard in GUARDS:
-            if guard.table == table and not await _is_up(one, guard) and await _failing(one, guard) is None:
+            if guard.table == table and not await _is_up(one, guard) and not await _is_broken(one, guard):
                 await one.execute(guard.do)
                 await one.execute(
                     "update threadesk.adopted set undo = undo || $2::text where name = $1", table, guard.undo
@@ -154,12 +175,19 @@ async def _is_up(one: Session, guard: Guard) -> bool:
     return bool(await one.fetchval(f"select exists ({guard.there})"))
 
 
+async def _is_broken(one: Session, guard: Guard) -> bool:
+    return guard.condition is not None and bool(await one.fetchval(f"select exists (select {_wrong(guard)})"))
+
+
+def _wrong(guard: Guard) -> str:
+    return f"from public.{guard.table} where ({guard.condition}) is false"
+
+
 async def _failing(one: Session, guard: Guard) -> Failing | None:
     if guard.condition is None:
         return None
-    wrong = f"from public.{guard.table} where ({guard.condition}) is false"
-    count = int(await one.fetchval(f"select count(*) {wrong}"))
+    count = int(await one.fetchval(f"select count(*) {_wrong(guard)}"))
     if not count:
         return None
-    ids = await one.fetch(f"select id::text {wrong} order by id limit {NAMED}")
+    ids = await one.fetch(f"select id::text {_wrong(guard)} order by id limit {NAMED}")
     return Failing(guard.table, guard.name, guard.says, count, tuple(row["id"] for row in ids))

@@ -45,11 +45,12 @@ def _applied(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts={"version_table_schema": "threadesk"}).get_current_revision()
 
 
-async def upgrade(database: Database) -> str:
+async def upgrade(database: Database, *, settling: bool = True) -> str:
     """Runs what is missing; says what the database is at now. MigrationError when PostgreSQL refuses, or where the
     tables that are there already cannot be worked on.
 
-    A role that may change no tables can do this too, where nothing is missing.
+    A role that may change no tables can do this too, where nothing is missing. `settling`: every row of tables that
+    were there before is looked at, also where nothing is missing.
     """
     try:
         async with database.connection() as connection, connection.begin():
@@ -57,11 +58,14 @@ async def upgrade(database: Database) -> str:
             driver = await session_of(connection)
             if await driver.fetchval("select to_regnamespace('threadesk') is null"):
                 await connection.exec_driver_sql("create schema threadesk")
-            if await connection.run_sync(_applied) is None:
+            before = await connection.run_sync(_applied)
+            if before is None:
                 _must_be_none(await adoption.obstacles(driver))
             await connection.run_sync(lambda c: command.upgrade(_config(c), "head"))
-            await adoption.settle(driver)
-            return await connection.run_sync(_applied) or ""
+            after = await connection.run_sync(_applied) or ""
+            if settling or after != before:
+                await adoption.settle(driver)
+            return after
     except (asyncpg.PostgresError, DBAPIError) as error:
         why = getattr(error, "orig", None) or error
         owner = " Run `python -m bot migrate` as the role that owns them." if _is_forbidden(why) else ""

@@ -123,7 +123,7 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
     select coalesce(e.entry, '{}') || given
       || jsonb_build_object('ticket_id', coalesce(e.entry -> 'ticket_id', to_jsonb(ticket))), e.place
     from (select) as one left join (select * from entries where same order by place limit 1) as e on true
-    where jsonb_typeof(given) = 'object'
+    where jsonb_path_exists(given, 'strict $.rating ? (@ >= 1 && @ <= 5 && @.floor() == @)', silent => true)
   )
   select coalesce(present, '{}')
     || jsonb_build_object('feedback', coalesce(jsonb_agg(entry order by place nulls last), '[]'))

@@ -154,11 +154,15 @@ async def test_rows_that_are_amiss_are_listed_and_refused_nothing_until_they_are
             "public.tickets.id is not unique, and other tables are to refer to it.",
         ),
         (
+            "alter table tickets add shop int not null",
+            "public.tickets.shop must be given by whoever adds a row, and the desk does not know it: give it a default",
+        ),
+        (
             "alter table tickets owner to supabase_auth_admin",
             "public.tickets belongs to another role, and only its owner can",
         ),
     ],
-    ids=["enum", "timestamp", "array", "column missing", "too short", "view", "no key", "owner"],
+    ids=["enum", "timestamp", "array", "column missing", "too short", "view", "no key", "asked for", "owner"],
 )
 async def test_what_the_desk_cannot_work_on_is_said_before_anything_is_changed(
     empty_url: str, sql: asyncpg.Connection, owned: Database, change: str, sentence: str
