@@ -130,7 +130,9 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   from kept
 $$;
 comment on function threadesk.history_with is 'a feedback_history in which one ticket''s entry is its feedback';
+"""
 
+FOLLOWS = """
 create or replace function threadesk.history_follows() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -138,7 +140,12 @@ begin
   perform from public.customers c
   where c.email in (new.customer_email, case when tg_op = 'UPDATE' then old.customer_email end)
   order by c.id for no key update;
-  -- Only this ticket's entry: in a table that was there before the desk, the others may be all there is of a rating.
+  UPDATED
+  return null;
+end $$;
+"""
+# Only this ticket's entry: in a table that was there before the desk, the others may be all there is of a rating.
+ONE_ENTRY = """
   update public.customers c set feedback_history = f.follows
   from (select id, threadesk.history_with(feedback_history, new.id,
       case when email = new.customer_email then new.feedback end) as follows
@@ -146,23 +153,11 @@ begin
     where email in (new.customer_email, case when tg_op = 'UPDATE' then old.customer_email end)
       and coalesce(jsonb_typeof(feedback_history -> 'feedback'), 'array') = 'array') as f
   where c.id = f.id and f.follows <> coalesce(c.feedback_history, '{"feedback": []}');
-  return null;
-end $$;
 """
-
-HISTORY_BEFORE = """
-create or replace function threadesk.history_follows() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  -- Locked first: what others rate at the same time must be seen by the statement that reads it.
-  perform from public.customers c
-  where c.email in (new.customer_email, case when tg_op = 'UPDATE' then old.customer_email end)
-  order by c.id for no key update;
+ALL_OF_THEM = """
   update public.customers c set feedback_history = threadesk.history_of(c.email, c.feedback_history)
   where c.email in (new.customer_email, case when tg_op = 'UPDATE' then old.customer_email end)
     and not threadesk.history_agrees(c.email, c.feedback_history);
-  return null;
-end $$;
 """
 
 
@@ -178,10 +173,11 @@ def upgrade() -> None:
     """)
     run_script(USERS)
     run_script(HISTORY)
+    run_script(FOLLOWS.replace("UPDATED", ONE_ENTRY.strip()))
 
 
 def downgrade() -> None:
-    run_script(HISTORY_BEFORE)
+    run_script(FOLLOWS.replace("UPDATED", ALL_OF_THEM.strip()))
     run_script("""
     drop function threadesk.history_with(jsonb, uuid, jsonb), threadesk.new_user(uuid), threadesk.put_user(jsonb),
       threadesk.replace_user(uuid, uuid), threadesk.user_with(text), threadesk.is_address(text, uuid);
