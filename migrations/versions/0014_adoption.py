@@ -116,7 +116,8 @@ create function threadesk.history_with(present jsonb, ticket uuid, given jsonb) 
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   with entries as (
     select entry, place, lower(entry ->> 'ticket_id') = ticket::text as same
-    from jsonb_array_elements(coalesce(present -> 'feedback', '[]')) with ordinality as f (entry, place)
+    from jsonb_array_elements(case when jsonb_typeof(present -> 'feedback') = 'array' then present -> 'feedback'
+      else '[]' end) with ordinality as f (entry, place)
   ), kept as (
     select entry, place from entries where same is not true
     union all
@@ -125,7 +126,7 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
     from (select) as one left join (select * from entries where same order by place limit 1) as e on true
     where jsonb_path_exists(given, 'strict $.rating ? (@ >= 1 && @ <= 5 && @.floor() == @)', silent => true)
   )
-  select coalesce(present, '{}')
+  select case when jsonb_typeof(present) = 'object' then present else '{}' end
     || jsonb_build_object('feedback', coalesce(jsonb_agg(entry order by place nulls last), '[]'))
   from kept
 $$;
@@ -144,14 +145,16 @@ begin
   return null;
 end $$;
 """
-# Only this ticket's entry: in a table that was there before the desk, the others may be all there is of a rating.
+# Only this ticket's entry: in a table that was there before the desk, the others may be all there is of a rating. What
+# is in another shape there stays as it is.
 ONE_ENTRY = """
   update public.customers c set feedback_history = f.follows
   from (select id, threadesk.history_with(feedback_history, new.id,
       case when email = new.customer_email then new.feedback end) as follows
     from public.customers
     where email in (new.customer_email, case when tg_op = 'UPDATE' then old.customer_email end)
-      and coalesce(jsonb_typeof(feedback_history -> 'feedback'), 'array') = 'array') as f
+      and coalesce(jsonb_typeof(feedback_history), 'null') in ('object', 'null')
+      and coalesce(jsonb_typeof(feedback_history -> 'feedback'), 'null') in ('array', 'null')) as f
   where c.id = f.id and f.follows <> coalesce(c.feedback_history, '{"feedback": []}');
 """
 ALL_OF_THEM = """
