@@ -14,7 +14,7 @@ from storage import adoption, migrate, people, rights
 from storage.engine import Database
 from storage.people import Customer
 from tests import supabase
-from tests.storage.test_migrations import dump
+from tests.storage.test_migrations import at_version, dump
 from tests.test_readme import README
 
 NOW = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
@@ -333,3 +333,16 @@ async def test_a_desk_with_tables_of_its_own_can_run_with_the_fewest_rights_too(
     await plain.close()
     await sql.execute(f"drop owned by {rights.DESK}; drop role {rights.DESK}")
     await sql.execute("drop owned by plain_owner cascade; drop role plain_owner")
+
+
+async def test_tables_that_a_version_without_adoption_made_are_the_desks_own(
+    empty_url: str, sql: asyncpg.Connection
+) -> None:
+    untouched, database = await dump(empty_url), Database(empty_url)
+    await at_version(database, "0012")
+    await sql.execute("drop table threadesk.adopted")
+    await migrate.upgrade(database)
+    assert await adoption.failing(database) == []
+    await migrate.downgrade(database)
+    assert await dump(empty_url) == untouched
+    await database.close()
