@@ -43,7 +43,7 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
     Parameters
     ----------
     down
-        Remove everything that migrations made, with all tickets in it.
+        Remove everything that migrations made, with all tickets in it. What was there before stays.
     yes
         Do that without being asked again.
     """
@@ -62,8 +62,18 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
             else:
                 await desk.must_keep_sessions(database)
                 print(f"The tables are at version {await desk.bring_up_to_date(database)}.")
+                for warning in await desk.warnings(database):
+                    print(f"! {warning}")
     except (settings.SettingsError, desk.StartError) as error:
         _give_up(error)
+
+
+@app.command
+def roles() -> None:
+    """Print the SQL of a role for the desk that may do what the desk needs, and nothing else."""
+    from storage import rights
+
+    print(rights.grants(), end="")
 
 
 @outbox.command(name="list")

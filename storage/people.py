@@ -77,7 +77,7 @@ async def meet(tx: Transaction, team_id: str, slack_id: str) -> Person:
         with met as (
           insert into threadesk.people (team_id, slack_id, user_id) values (:team, :slack, gen_random_uuid())
           on conflict (team_id, slack_id) do nothing returning user_id
-        ) insert into auth.users (id) select user_id from met
+        ) select threadesk.new_user(user_id) from met
         """,
         team=team_id,
         slack=slack_id,
@@ -144,23 +144,22 @@ async def learn(tx: Transaction, profile: Profile) -> None:
 
 async def owner_of_email(tx: Transaction, email: str) -> UUID | None:
     """The customer or auth user who has this e-mail, letter case ignored."""
-    found = await tx.run("select id from public.customers where lower(email) = lower(:email) limit 1", email=email)
-    if owner := found.scalar_one_or_none():
-        return UUID(str(owner))
-    has_email = await tx.run(
-        "select 1 from information_schema.columns"
-        " where table_schema = 'auth' and table_name = 'users' and column_name = 'email'"
+    found = await tx.run(
+        """
+        select coalesce(
+          (select id from public.customers where lower(email) = lower(:email) order by id limit 1),
+          threadesk.user_with(:email))
+        """,
+        email=email,
     )
-    if has_email.scalar_one_or_none() is None:
-        return None
-    found = await tx.run("select id from auth.users where lower(email) = lower(:email) limit 1", email=email)
-    owner = found.scalar_one_or_none()
+    owner = found.scalar_one()
     return UUID(str(owner)) if owner else None
 
 
 async def become(tx: Transaction, person: Person, user_id: UUID) -> None:
     """Makes the person the one that `user_id` already is, and gives that one what they did under a row of their own."""
     old, new = person.user_id, user_id
+    await tx.run("select threadesk.new_user(:new)", new=new)
     await tx.run(
         """
         select 1 from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
@@ -191,28 +190,10 @@ async def become(tx: Transaction, person: Person, user_id: UUID) -> None:
     await tx.run("update threadesk.messages set created_by = :new where created_by = :old", old=old, new=new)
     await tx.run("update threadesk.replies set author = :new where author = :old", old=old, new=new)
     # A row that another program made, or that a customer's row extends, stays; so does what the ledger says of it.
-    await tx.run(
-        """
-        with moved as (
-          update threadesk.people set user_id = :new, linked = true where user_id = :old
-        )
-        delete from auth.users u where id = :old
-          and not exists (select from threadesk.people where user_id = u.id and linked)
-          and not exists (select from public.customers where id = u.id)
-        """,
-        old=old,
-        new=new,
-    )
-    ledgers: tuple[LiteralString, ...] = ("threadesk.ledger", "threadesk.settings_ledger")
-    for ledger in ledgers:
-        await tx.run(
-            f"""
-            update {ledger} set actor = :new
-            where actor = :old and not exists (select from auth.users where id = :old)
-            """,
-            old=old,
-            new=new,
-        )
+    gone = await tx.run("select threadesk.replace_user(:old, :new)", old=old, new=new)
+    if gone.scalar_one():
+        await tx.run("update threadesk.ledger set actor = :new where actor = :old", old=old, new=new)
+        await tx.run("update threadesk.settings_ledger set actor = :new where actor = :old", old=old, new=new)
 
 
 async def refile(tx: Transaction, person: Person, team_id: str) -> None:
@@ -280,6 +261,11 @@ async def save_customer(tx: Transaction, user_id: UUID, customer: Customer) -> s
           (id, first_name, last_name, email, preferred_language, communication_channels, feedback_history)
         values (:id, :first_name, :last_name, :email, :preferred_language, '{slack}', '{"feedback": []}')
         on conflict (id) do update set
+          email = case when threadesk.is_address(known.email, known.id) then known.email else excluded.email end,
+          first_name = case when concat(known.first_name, known.last_name) = '' then excluded.first_name
+                            else known.first_name end,
+          last_name = case when concat(known.first_name, known.last_name) = '' then excluded.last_name
+                           else known.last_name end,
           preferred_language = coalesce(known.preferred_language, excluded.preferred_language),
           communication_channels = case
             when known.communication_channels @> '{slack}' then known.communication_channels
@@ -296,7 +282,9 @@ async def save_customer(tx: Transaction, user_id: UUID, customer: Customer) -> s
 
 
 async def customer_email(tx: Transaction, user_id: UUID) -> str | None:
-    found = await tx.run("select email from public.customers where id = :id", id=user_id)
+    found = await tx.run(
+        "select email from public.customers where id = :id and threadesk.is_address(email, id)", id=user_id
+    )
     return found.scalar_one_or_none()
 
 
@@ -311,7 +299,16 @@ async def customer_name(tx: Transaction, email: str) -> str | None:
 
 async def change_customer_email(tx: Transaction, user_id: UUID, email: str) -> None:
     """In the customer's row, and with it on their tickets."""
-    await tx.run("update public.customers set email = :email where id = :id", id=user_id, email=email)
+    # In one statement: where an adopted table's reference does not cascade, it is looked at when both are done.
+    await tx.run(
+        """
+        with known as (select id, email from public.customers where id = :id),
+        changed as (update public.customers set email = :email from known where customers.id = known.id)
+        update public.tickets set customer_email = :email from known where customer_email = known.email
+        """,
+        id=user_id,
+        email=email,
+    )
 
 
 async def unknown_on(tx: Transaction, ticket_id: UUID) -> list[Person]:

@@ -218,9 +218,10 @@ async def insert(tx: Transaction, new: NewTicket) -> int:
     await tx.run(
         """
         insert into public.tickets (id, title, description, status, priority, tags, custom_fields,
-          conversation_history, internal_notes, source_channel, created_by, customer_email, assigned_to)
+          conversation_history, internal_notes, source_channel, created_by, customer_email, assigned_to, created_at,
+          updated_at)
         values (:id, :title, :description, :status, :priority, :tags, '{}', '{"messages": []}', '{"notes": []}',
-          'slack', :created_by, :customer_email, :assigned_to)
+          'slack', :created_by, :customer_email, :assigned_to, now(), now())
         """,
         id=new.id,
         title=new.title,

@@ -303,9 +303,12 @@ async def office(world: World, database_url: str, sql: asyncpg.Connection) -> As
 class open_office:  # noqa: N801 - used like a function
     """A desk with other settings than the usual ones."""
 
-    def __init__(self, world: World, database_url: str, sql: asyncpg.Connection, **changes: Any) -> None:
+    def __init__(
+        self, world: World, database_url: str, sql: asyncpg.Connection, *, migrating: bool = False, **changes: Any
+    ) -> None:
         self._world, self._sql = world, sql
-        self._running = app.running(world.settings(database_url, **changes), migrating=False, clock=world.clock)
+        settings = world.settings(database_url, **changes)
+        self._running = app.running(settings, migrating=migrating, clock=world.clock)
 
     async def __aenter__(self) -> Office:
         # Ada was asked for her e-mail long ago: what is for her eyes alone would be in every test's way.
