@@ -17,6 +17,7 @@ from bot.blocks.parts import (
     STATUS,
     actions,
     button,
+    by_way,
     context,
     facts,
     field_of,
@@ -64,6 +65,18 @@ def opened_already(number: int, link: str | None) -> Message:
 
 def _named(number: int, link: str | None) -> str:
     return linked(link, f"#{number}")
+
+
+def held(ticket: Ticket, undo: dt.timedelta) -> Message:
+    """A reply was taken, and what becomes of it. `undo`: how long it can be taken back."""
+    way = (
+        "goes out" if ticket.channel else "is handed over, for the customer who writes " + by_way(ticket.source_channel)
+    )
+    wait = f"{undo.total_seconds():g}"
+    return sentence(
+        f"Your reply to #{ticket.number} {way} in {wait} s, or when the ticket is closed."
+        " Until then, undo it in its thread."
+    )
 
 
 def page(rows: Sequence[Row], *, heading: str, more: str | None) -> Message:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import slackblocks as slack
 
 from bot.blocks.ids import Action
@@ -12,6 +14,7 @@ from bot.blocks.parts import (
     Style,
     actions,
     button,
+    by_way,
     confirm,
     context,
     facts,
@@ -35,12 +38,14 @@ FIELDS, FIELD = 6, 60
 def card(view: Card) -> Message:
     """Title, names, tags and latest words are plain text; assignees are Slack ids, which are mentioned."""
     quote = f"\n> {_quote(view)}" if view.latest else ""
+    flaws = _flaws(view)
     return message(
         _in_words(view),
         [
             header("title", f"#{view.number}  {title_of(view.title)}"),
             section("ticket", f"{_state(view)}\n{_people(view)}{quote}"),
             context("details", _details(view)),
+            *([context("flaws", flaws)] if flaws else []),
             actions("actions", *_buttons(view)),
         ],
     )
@@ -64,7 +69,8 @@ def _rating(view: Card) -> str | None:
 
 def _people(view: Card) -> str:
     company = f" ({name_of(view.company)})" if view.company else ""
-    assignees = some([mention(one) for one in view.assignees])
+    others = [f"{view.assigned_elsewhere:,} not in Slack"] if view.assigned_elsewhere else []
+    assignees = ", ".join([*filter(None, [some([mention(one) for one in view.assignees])]), *others])
     return facts(
         [f"From *{name_of(view.requester)}*{company}", f"assigned to {assignees}" if assignees else "unassigned"]
     )
@@ -92,14 +98,40 @@ def _details(view: Card) -> str:
 
 def _elsewhere(view: Card) -> str | None:
     """Where the customer is when that is not Slack."""
-    if view.source_channel in (None, "slack") or view.customer_thread:
+    if view.source_channel == "slack" or view.customer_thread:
         return None
-    return f"came by {name_of(view.source_channel)}, where replies from here do not arrive"
+    return f"Customer writes {by_way(view.source_channel)}"
+
+
+#: By the names that `threadesk.flaws` has for them; {} is how many there are.
+FLAWS: Mapping[str, str] = {
+    "messages_shape": 'a `conversation_history` that is not `{{"messages": […]}}`',
+    "messages_unidentified": "messages whose `id` is no uuid, which I cannot show ({})",
+    "messages_repeated": "messages whose `id` another one has, which I show once ({})",
+    "messages_incomplete": "messages in which a field is missing or wrong ({})",
+    "notes_shape": '`internal_notes` that are not `{{"notes": […]}}`',
+    "notes_unidentified": "notes whose `id` is no uuid, which I cannot show ({})",
+    "notes_repeated": "notes whose `id` another one has, which I show once ({})",
+    "notes_incomplete": "notes in which a field is missing or wrong ({})",
+    "status": "a `status` that is none of new, open, pending, closed",
+    "priority": "a `priority` that is none of low, medium, high",
+    "tags": "`tags` that are no plain list",
+    "custom_fields": "`custom_fields` that are no object",
+    "feedback": "a `feedback` without a rating from 1 to 5",
+}
+
+
+def _flaws(view: Card) -> str | None:
+    found = [said.format(f"{view.flaws[what]:,}") for what, said in FLAWS.items() if what in view.flaws]
+    if not found:
+        return None
+    return f"⚠️ Another program has written {some(found, most=len(FLAWS), between='; ')}. Nothing of it is thrown away."
 
 
 def _in_words(view: Card) -> str:
     said = f"{_quote(view)} ({date(view.latest.at)})" if view.latest else None
-    return facts([f"#{view.number} {escape(title_of(view.title))}", _state(view), _people(view), _details(view), said])
+    title = f"#{view.number} {escape(title_of(view.title))}"
+    return facts([title, _state(view), _people(view), _details(view), _flaws(view), said])
 
 
 def _buttons(view: Card) -> list[slack.Button]:
@@ -107,7 +139,7 @@ def _buttons(view: Card) -> list[slack.Button]:
     closed = view.status == "closed"
     offered: list[tuple[str, Action] | None] = [
         ("Reopen", Action.REOPEN) if closed else ("Claim", Action.CLAIM),
-        None if _elsewhere(view) else ("Reply", Action.REPLY),
+        ("Reply", Action.REPLY),
         ("Note", Action.NOTE),
         None if closed else ("Close", Action.CLOSE),
         ("Edit", Action.EDIT),

@@ -144,11 +144,10 @@ def _offered(one: DeskRow) -> list[slack.Button]:
     """What can be done, what is likely first."""
     ticket = one.row.ticket
     closed = ticket.status == "closed"
-    by_slack = ticket.channel is not None
     offered = [
         ("Reopen", Action.REOPEN) if closed else None,
         ("Claim", Action.CLAIM) if not closed and not one.mine else None,
-        ("Reply", Action.REPLY) if by_slack else None,
+        ("Reply", Action.REPLY),
         ("Note", Action.NOTE),
         None if closed else ("Close", Action.CLOSE),
         ("Edit", Action.EDIT),

@@ -16,6 +16,7 @@ from bot.blocks.parts import (
     NO_WORDS,
     actions,
     button,
+    by_way,
     confirm,
     context,
     facts,
@@ -136,22 +137,17 @@ def held_reply(view: HeldReply) -> Message:
 
 
 def _became(view: HeldReply) -> str:
-    reply = f"*Reply by {name_of(view.author)}*"
-    match view.state:
-        case "held":
-            return f"⏳ {reply} · goes to the customer at {date(view.due_at, '{time_secs}')}"
-        case "sent":
-            return f"📤 {reply} · sent to the customer"
-        case "waiting":
-            return f"⏸️ {reply} · waits: Slack does not let me write to the customer just now"
-        case "unsent":
-            return f"⚠️ {reply} · did not reach the customer"
-        case "undone":
-            return f"↩️ {reply} · undone, the customer did not get it"
-        case "noted":
-            return f"🔒 {reply} · made an internal note, the customer did not get it"
-        case _:
-            assert_never(view.state)
+    states: dict[str, tuple[str, str]] = {
+        "held": ("⏳", f"goes to the customer at {date(view.due_at, '{time_secs}')}"),
+        "sent": ("📤", "sent to the customer"),
+        "handed_over": ("📤", f"is in the ticket, for the customer who writes {by_way(view.source_channel)}"),
+        "waiting": ("⏸️", "waits: Slack does not let me write to the customer just now"),
+        "unsent": ("⚠️", "did not reach the customer"),
+        "undone": ("↩️", "undone, the customer did not get it"),
+        "noted": ("🔒", "made an internal note, the customer did not get it"),
+    }
+    mark, became = states[view.state]
+    return f"{mark} *Reply by {name_of(view.author)}* · {became}"
 
 
 def email_claim(view: EmailClaim) -> Message:

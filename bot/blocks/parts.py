@@ -96,6 +96,17 @@ def on_it(names: Sequence[str], *, most: int = LIST) -> str:
     return f"{some([name_of(name) for name in names], most=most)} {verb} on it" if names else ""
 
 
+#: How a customer writes, by the ticket's `source_channel`.
+WAYS: Mapping[str, str] = {"email": "by e-mail", "web": "on the web", "chat": "by chat", "widget": "in a widget"}
+
+
+def by_way(source_channel: str | None) -> str:
+    """ "by e-mail", of a customer who is not in Slack. Another program may have written any channel."""
+    if not source_channel or source_channel == "slack":
+        return "through another program"
+    return WAYS.get(source_channel) or f"by {name_of(source_channel)}"
+
+
 def tags_of(tags: Sequence[str]) -> str:
     return some([f"#{clip(escape(one_line(tag)), NAME)}" for tag in tags], between=" ")
 

@@ -122,6 +122,11 @@ class _View:
             happenings,
         )
 
+    @property
+    def assigned_elsewhere(self) -> int:
+        """How many have the ticket who are not in Slack."""
+        return len(self.ticket.assigned_to) - len(self.assignees)
+
     def missing(self, slot: str) -> bool:
         there = self.posted.get((self.side, slot))
         return there is None or (there.ts is None and there.refused is None)
@@ -219,16 +224,19 @@ async def _shared(view: _View) -> Step | None:
     bundle = await copies.next_bundle(view.tx, view.ticket.id, view.side)
     if bundle is None:
         return None
-    author = await _author(view.tx, bundle.created_by)
-    name = (author.name if author else None) or UNNAMED[bundle.author_role]
-    picture = author.picture if author else None
+    name, picture = await _author(view.tx, bundle.created_by, bundle.author_role)
     message = mirror.files(views.Files(author=name, picture=picture, names=[name for _, name in bundle.files]))
     slot = f"files:{bundle.message_id}"
     return Step("post", slot, view.channel, view.thread_ts, message, bundle.posted, shares=bundle.files)
 
 
-async def _author(tx: Transaction, user_id: UUID | None) -> Person | None:
-    return (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None
+async def _author(tx: Transaction, user_id: UUID | None, role: AuthorRole) -> tuple[str, str | None]:
+    """Under what name and picture somebody's words are shown."""
+    person = (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None
+    if person is not None and person.name:
+        return person.name, person.picture
+    known = await people.names(tx, [user_id]) if user_id else {}
+    return (known.get(user_id) if user_id else None) or UNNAMED[role], person.picture if person else None
 
 
 async def _rated(view: _View) -> list[tuple[str, Message]]:
@@ -244,7 +252,7 @@ async def _rated(view: _View) -> list[tuple[str, Message]]:
     )
     told = views.Rated(
         number=ticket.number,
-        requester=_name(requester) if requester else ticket.customer_email or "somebody",
+        requester=_name(requester) if requester else (await _customer(view))[0],
         rating=int(feedback["rating"]),
         comment=feedback.get("comment"),
         assignees=[person.slack_id for person in view.assignees],
@@ -254,7 +262,7 @@ async def _rated(view: _View) -> list[tuple[str, Message]]:
 
 async def _mirrored(view: _View, one: Unshown) -> Step:
     """The message of the other side as this side shows it: posted, brought up to date or taken away."""
-    message = await _mirror(view, one, await _author(view.tx, one.created_by))
+    message = await _mirror(view, one)
     slot = f"message:{one.message_id}"
     if one.posted is None or one.posted.ts is None:
         to_copy = files.to_be_copied(one.source, one.word["attachments"]) if one.kind == "message" else []
@@ -272,9 +280,8 @@ async def _mirrored(view: _View, one: Unshown) -> Step:
     return Step(act, slot, one.posted.channel, one.posted.thread_ts, message, one.posted, one.version, one.message_id)
 
 
-async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
-    name = (author.name if author else None) or UNNAMED[one.author_role]
-    picture = author.picture if author else None
+async def _mirror(view: _View, one: Unshown) -> Message:
+    name, picture = await _author(view.tx, one.created_by, one.author_role)
     words = await _words(view.tx, one)
     if one.kind == "note":
         return mirror.note(views.NoteMirror(author=name, picture=picture, words=words))
@@ -337,7 +344,7 @@ async def _status(view: _View) -> views.Status:
     return views.Status(
         number=view.ticket.number,
         status=view.ticket.status,
-        assignees=[_name(person) for person in view.assignees],
+        assignees=[_name(person) for person in view.assignees] + ["a colleague"] * view.assigned_elsewhere,
         not_a_ticket=view.ticket.not_a_ticket,
         back_at=await attendance.back_at(view.tx, view.ticket),
     )
@@ -355,6 +362,7 @@ async def _card(view: _View) -> views.Card:
     requester = (await people.with_user_ids(view.tx, [ticket.requester] if ticket.requester else [])).get(
         ticket.requester or UUID(int=0)
     )
+    name, company = (_name(requester), await _company(view, requester)) if requester else await _customer(view)
     first = await tickets.by_id(view.tx, ticket.follows) if ticket.follows else None
     thread = view.desk.link(ticket.channel, ticket.root_ts) if ticket.channel and ticket.root_ts else None
     latest = await _latest(view)
@@ -364,8 +372,8 @@ async def _card(view: _View) -> views.Card:
         title=ticket.title,
         status=ticket.status,
         priority=ticket.priority,
-        requester=_name(requester) if requester else ticket.customer_email or "somebody",
-        company=await _company(view, requester) if requester else None,
+        requester=name,
+        company=company,
         source_channel=ticket.source_channel,
         assignees=[person.slack_id for person in view.assignees],
         tags=ticket.tags,
@@ -379,7 +387,18 @@ async def _card(view: _View) -> views.Card:
         fields=ticket.custom_fields,
         edited=await tickets.edited_since_answered(view.tx, ticket.id),
         earlier_thread=await _earlier_thread(view),
+        assigned_elsewhere=view.assigned_elsewhere,
+        flaws=ticket.flaws,
     )
+
+
+async def _customer(view: _View) -> tuple[str, str | None]:
+    """The name of a requester who is not in Slack, and their e-mail where that is not the name."""
+    ticket = view.ticket
+    name = (await people.names(view.tx, [ticket.requester])).get(ticket.requester) if ticket.requester else None
+    if name is None and ticket.customer_email:
+        name = await people.customer_name(view.tx, ticket.customer_email)
+    return (name, ticket.customer_email) if name else (ticket.customer_email or "somebody", None)
 
 
 async def _earlier_thread(view: _View) -> str | None:
@@ -398,10 +417,8 @@ async def _latest(view: _View) -> views.Latest | None:
     newest = await tickets.newest_word(view.tx, view.ticket.id)
     if newest is None:
         return None
-    author = (await people.with_user_ids(view.tx, [newest.created_by] if newest.created_by else [])).get(
-        newest.created_by or UUID(int=0)
-    )
-    return views.Latest(author=_name(author), words=newest.content, at=newest.created_at)
+    author, _ = await _author(view.tx, newest.created_by, newest.author_role)
+    return views.Latest(author=author, words=newest.content, at=newest.created_at)
 
 
 async def _held(view: _View, one: replies.Reply) -> Message:
@@ -414,10 +431,19 @@ async def _held(view: _View, one: replies.Reply) -> Message:
             author=_name(author),
             words=text.unpinged(one.words, names),
             due_at=one.due_at,
-            state=await showing.fate(view.tx, view.ticket.id, one.id) if one.state == "sent" else one.state,
+            state=await _fate(view, one),
             files=[str(file.get("name") or "file") for file in one.files],
+            source_channel=view.ticket.source_channel,
         )
     )
+
+
+async def _fate(
+    view: _View, one: replies.Reply
+) -> Literal["held", "sent", "undone", "noted", "waiting", "unsent", "handed_over"]:
+    if one.state != "sent":
+        return one.state
+    return await showing.fate(view.tx, view.ticket.id, one.id) if view.ticket.channel else "handed_over"
 
 
 async def _email_claim(view: _View, one: emails.Claim) -> Message:

@@ -54,12 +54,8 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             await work.unassign(tx, desk, person, number, [one.slack_id for one in whom])
             return answers.sentence(f"#{number} is no longer assigned to {_people(whom)}.")
         case grammar.Reply(number, words):
-            await work.reply(tx, desk, person, number, words, typed_at=typed_at, files=files)
-            wait = f"{desk.undo.total_seconds():g}"
-            return answers.sentence(
-                f"Your reply to #{number} goes out in {wait} s, or when the ticket is closed."
-                " Until then, undo it in its thread."
-            )
+            ticket = await work.reply(tx, desk, person, number, words, typed_at=typed_at, files=files)
+            return answers.held(ticket, desk.undo)
         case grammar.Note(number, words):
             await work.note(tx, person, number, words)
             return answers.sentence(f"Noted on #{number}. The customer does not see it.")

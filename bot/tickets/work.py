@@ -243,6 +243,8 @@ async def reply(
 ) -> Ticket:
     """Holds a reply to the customer until it can no longer be undone.
 
+    Where the customer is not in Slack it then stands in the ticket, from where the program sends it through which they
+    write.
     `words` are Slack-encoded. `seen`: the newest message or held reply when the author began; Overtaken where there is
     a newer one by somebody else. `typed_at`: the (channel, ts) of the message in which it was typed, with
     these `files`.
@@ -250,8 +252,6 @@ async def reply(
     ticket = await find(tx, person, number, Operation.REPLY)
     if len(words) > REPLY_LENGTH:
         raise Refused(f"A reply has at most {REPLY_LENGTH:,} characters. Send it in parts, or as a file in the thread.")
-    if ticket.channel is None:
-        raise Refused(f"The customer of ticket #{number} is not in Slack, so a reply cannot reach them from here.")
     if seen is not None and await replies.overtaken(tx, ticket.id, seen, person.user_id):
         sentence = await on_its_way(tx, person, ticket)
         raise Overtaken(
