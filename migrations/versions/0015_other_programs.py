@@ -231,7 +231,7 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             (
                 "jsonb_array_elements(present -> 'feedback') with ordinality",
-                "jsonb_path_query(present, 'lax $.feedback[*]') with ordinality",
+                "jsonb_path_query(present, 'strict $.feedback[*]', silent => true) with ordinality",
             ),
             (
                 "where not exists (select from public.tickets t where t.id = g.ticket::uuid)",
