@@ -474,6 +474,11 @@ async def _alerts(view: _View) -> list[tuple[dt.datetime, Step]]:
     return alerts
 
 
+def _ids(assigned_to: Any) -> set[UUID]:
+    """Of a list in the ledger, where another program may have written null."""
+    return {UUID(one) for one in assigned_to or () if isinstance(one, str)}
+
+
 def _is_turn(happening: Happening) -> bool:
     """The desk has given the ticket to a default assignee of its channel."""
     return happening.what == "assigned_to" and happening.by_desk and not happening.before
@@ -491,7 +496,7 @@ async def _alert(view: _View, happening: Happening) -> views.Alert | None:
             return None
         what: Literal["assigned", "reopened", "turn"] = "reopened"
     else:
-        gained = {UUID(one) for one in happening.after or ()} - {UUID(one) for one in happening.before or ()}
+        gained = _ids(happening.after) - _ids(happening.before)
         told = [one for one in view.assignees if one.user_id in gained and one.user_id != happening.actor]
         if not told:
             return None

@@ -154,6 +154,9 @@ comment on function threadesk.appended is
   'a conversation or notes with one word more; what is there in another shape is kept under "unreadable"';
 """
 
+#: Held by those who write tickets for which there is no triage channel, until they commit.
+HOMELESS = "hashtextextended('threadesk homeless', 0)"
+
 #: What is replaced in functions of before: (function, ((before, after), …)).
 CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -196,6 +199,19 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
                 "select new.id, new.created_by,\n",
                 """select new.id, (select u.id from auth.users u where u.id = coalesce(
         (select c.id from public.customers c where c.email = new.customer_email), new.created_by)),\n""",
+            ),
+            (
+                "where not exists (select from threadesk.desk_tickets where ticket_id = new.id);\n",
+                f"""where not exists (select from threadesk.desk_tickets where ticket_id = new.id);
+    if acting_role = 'other'
+      and exists (select from threadesk.desk_tickets where ticket_id = new.id and triage_channel is null) then
+      -- Whoever chooses a triage channel at this moment waits, and finds the ticket; or has done so, and is found.
+      perform pg_advisory_xact_lock_shared({HOMELESS});
+      update threadesk.desk_tickets set triage_channel = (
+        select id from threadesk.channels where role = 'triage' and suspended is null
+        order by chosen_at desc, id desc limit 1)
+      where ticket_id = new.id;
+    end if;\n""",
             ),
             (
                 "case when new.status = 'closed' then told_at end, (new.status = 'closed')::integer\n",
@@ -264,13 +280,14 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 
 # Until now a ticket that came before there was a triage channel was shown nowhere.
-TRIAGE = """
+TRIAGE = f"""
 create function threadesk.triage_serves() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   told_at timestamptz := coalesce(nullif(current_setting('threadesk.now', true), '')::timestamptz, now());
   homeless record;
 begin
+  perform pg_advisory_xact_lock({HOMELESS});
   for homeless in
     update threadesk.desk_tickets set triage_channel = new.id where triage_channel is null
     returning ticket_id, status

@@ -85,9 +85,10 @@ async def test_a_ticket_by_e_mail_is_worked_from_slack(
         assert world.linus.mention in in_thread(office, 1, "Thank you").text
         await command(office, "close 1")
         await office.at_rest()
-        await web.rate(ticket, 4)
+        await web.rate(ticket, 2)
         await office.at_rest()
-        assert "★★★★☆" in office.card().text
+        assert "★★☆☆☆" in office.card().text
+        assert "Mary Somerville rated #1: ★★☆☆☆ 2 of 5" in in_thread(office, 1, "rated").text
         await command(office, "reopen 1")
         await command(office, "spam 1")
         await office.at_rest()
@@ -153,7 +154,8 @@ async def test_what_another_program_writes_wrong_is_said_and_holds_nobody_up(off
     await office.sql.execute(
         """
         alter table tickets drop constraint tickets_conversation_history_shape, drop constraint tickets_status_known,
-          drop constraint tickets_custom_fields_shape, drop constraint tickets_feedback_shape;
+          drop constraint tickets_custom_fields_shape, drop constraint tickets_feedback_shape,
+          disable trigger tickets_check_new_assignees;
         """
     )
     root = await opened(office)
@@ -163,7 +165,7 @@ async def test_what_another_program_writes_wrong_is_said_and_holds_nobody_up(off
         odd = word(content={"html": "<b>Odd</b>"}, created_at="soon", attachments="none")
         bad = [first, odd, odd, word(id="17"), 5, None]
         await web.set(ticket, conversation_history={"messages": bad}, status="resolved", feedback=[5])
-        await web.set(ticket, custom_fields=["a", "b"], tags=["a", None, "b"])
+        await web.set(ticket, custom_fields=["a", "b"], tags=["a", None, "b"], assigned_to=[None, web.staff])
         await office.at_rest()
         said = office.card().text
         for flaw in (
@@ -176,7 +178,8 @@ async def test_what_another_program_writes_wrong_is_said_and_holds_nobody_up(off
             "a `feedback` without a rating",
         ):
             assert flaw in said
-        assert "New" in said
+        assert "🟢 Open" in said
+        assert "assigned to 1 not in Slack" in said
         assert "#a #b" in said
         assert 'html": "&lt;b&gt;Odd' in office.thread(office.card())[-1]
 
@@ -224,16 +227,17 @@ async def test_an_import_of_thousands_holds_up_nobody(office: Office, database_u
             """,
             mary,
         )
-        began = time.monotonic()
         root = await office.world.ada.post(office.world.help, "The export fails")
         await web.open(mary, MARY, "The invoice is wrong", "email")
 
+        def cards() -> list[str]:
+            return [one.text for one in office.sandbox.messages(office.world.triage)]
+
         async def both_shown() -> bool:
-            cards = [one.text for one in office.sandbox.messages(office.world.triage)]
-            return all(any(words in one for one in cards) for words in ("The export fails", "The invoice is wrong"))
+            return all(any(words in one for one in cards()) for words in ("The export fails", "The invoice is wrong"))
 
         await until(both_shown)
-        assert time.monotonic() - began < 5
+        assert len(cards()) < 500, "long before what was imported"
         assert len(office.thread(root)) == 1
         waiting = await office.sql.fetchval("select count(*) from threadesk.to_show where later")
         assert 500 < waiting < 1_000, "the rest is shown when nothing else is to be, and what came closed not at all"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections import Counter
 from importlib import import_module
@@ -16,6 +17,7 @@ from storage.engine import Database
 from storage.showing import Mark
 from storage.tickets import Origin
 from tests.storage.test_listing import DISAGREEING
+from tests.storage.test_migrations import until
 from tests.storage.test_trigger import ticket, user, word
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -240,3 +242,20 @@ async def test_the_customer_is_whose_address_the_ticket_has_else_who_created_it(
         colleague: "customer",
         other: "agent",
     }
+
+
+async def test_a_ticket_and_the_first_triage_channel_at_the_same_time(
+    sql: asyncpg.Connection, database_url: str
+) -> None:
+    """Neither sees the other until it has committed."""
+    another = await asyncpg.connect(database_url)
+    async with sql.transaction():
+        one = await ticket(sql)
+        choosing = asyncio.create_task(
+            another.execute("insert into threadesk.channels (id, name, role) values ('C-TRIAGE', 'triage', 'triage')")
+        )
+        await until(sql, "select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+    await choosing
+    assert await shown_in(sql, one) == "C-TRIAGE"
+    assert await waiting(sql) == [one]
+    await another.close()
