@@ -242,41 +242,6 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ),
         ),
     ),
-    (
-        "history_of",
-        (
-            (
-                "jsonb_array_elements(present -> 'feedback') with ordinality",
-                "jsonb_path_query(present, 'strict $.feedback[*]', silent => true) with ordinality",
-            ),
-            (
-                "where not exists (select from public.tickets t where t.id = g.ticket::uuid)",
-                f"where not exists (select from public.tickets t\n"
-                f"      where t.id = case when g.ticket ~ {ID} then g.ticket::uuid end)",
-            ),
-            (
-                "where t.customer_email = address and t.feedback is not null",
-                "where t.customer_email = address and threadesk.rating(t.feedback) is not null",
-            ),
-            (
-                "select coalesce(present, '{}') || jsonb_build_object(",
-                "select case when jsonb_typeof(present) = 'object' then present else '{}' end || jsonb_build_object(",
-            ),
-        ),
-    ),
-    (
-        "history_agrees",
-        (
-            (
-                "select threadesk.history_of(address, present) = coalesce(present, '{\"feedback\": []}')",
-                # Nobody can say that what is in another shape differs.
-                """select case
-    when jsonb_typeof(present -> 'feedback') = 'array' then threadesk.history_of(address, present) = present
-    when jsonb_typeof(present -> 'feedback') <> 'null' or jsonb_typeof(present) not in ('object', 'null') then true
-    else threadesk.history_of(address, present) -> 'feedback' = '[]' end""",
-            ),
-        ),
-    ),
 )
 
 # Until now a ticket that came before there was a triage channel was shown nowhere.

@@ -28,7 +28,6 @@ alter table tickets drop constraint tickets_conversation_history_shape,
   drop constraint tickets_internal_notes_shape, drop constraint tickets_feedback_shape,
   drop constraint tickets_custom_fields_shape, drop constraint tickets_status_known,
   drop constraint tickets_priority_known;
-alter table customers drop constraint customers_feedback_history_shape;
 """
 
 
@@ -178,29 +177,6 @@ async def _desk_goes_on(database: Database, sql: asyncpg.Connection, one: UUID, 
             assert Counter(map(str, there)) <= Counter(map(str, after[column][key]))
         elif there is not None:
             assert after[column]["unreadable"] == [there]
-
-
-async def test_a_history_of_ratings_in_another_shape_is_left_alone(sql: asyncpg.Connection) -> None:
-    await sql.execute(UNCHECKED)
-    histories: list[Any] = [[], {}, {"feedback": None}, {"feedback": "none"}, 5, {"feedback": [5, {"ticket_id": "7"}]}]
-    for place, history in enumerate(histories):
-        ada, email = await user(sql), f"{place}@a.example"
-        await sql.execute(
-            "insert into customers (id, first_name, last_name, email, feedback_history) values ($1, 'A', 'B', $2, $3)",
-            ada,
-            email,
-            history,
-        )
-        rated = await ticket(sql, customer_email=email, feedback={"rating": 4, "submitted_at": NOW.isoformat()})
-        await sql.execute("update tickets set feedback = $2 where id = $1", rated, {"rating": 2, "submitted_at": "x"})
-        await sql.execute("update customers set first_name = 'Ada' where id = $1", ada)
-        kept = await sql.fetchval("select feedback_history from customers where id = $1", ada)
-        if history in ({}, {"feedback": None}):
-            assert [one["rating"] for one in kept["feedback"]] == [2]
-        elif isinstance(history, dict) and isinstance(history["feedback"], list):
-            assert [one for one in kept["feedback"] if one in history["feedback"]] == history["feedback"]
-        else:
-            assert kept == history
 
 
 async def test_what_can_wait_comes_after_the_rest_newest_first(database: Database, sql: asyncpg.Connection) -> None:
