@@ -574,9 +574,9 @@ async def set_fields(tx: Transaction, ticket_id: UUID, given: Mapping[str, str],
     await tx.run(
         """
         update public.tickets
-        set custom_fields = case coalesce(jsonb_typeof(custom_fields), 'null')
+        set custom_fields = (case coalesce(jsonb_typeof(custom_fields), 'null')
             when 'object' then custom_fields when 'null' then '{}'
-            else jsonb_build_object('unreadable', custom_fields) end || cast(:given as jsonb) - cast(:taken as text[])
+            else jsonb_build_object('unreadable', custom_fields) end || cast(:given as jsonb)) - cast(:taken as text[])
         where id = :id
         """,
         id=ticket_id,
