@@ -113,6 +113,21 @@ async def with_user_ids(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID,
     return {row.user_id: person_of(row) for row in found}
 
 
+async def names(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """By row of auth.users, the name in Slack, else the one in the row of customers; who has neither is left out."""
+    ids = set(user_ids)
+    known = {user_id: one.name for user_id, one in (await with_user_ids(tx, ids)).items() if one.name}
+    return known | (await _customers(tx, others) if (others := ids - known.keys()) else {})
+
+
+async def _customers(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, str]:
+    found = await tx.run(
+        "select id, trim(concat(first_name, ' ', last_name)) as name from public.customers where id = any(:ids)",
+        ids=list(ids),
+    )
+    return {row.id: row.name for row in found if row.name}
+
+
 async def with_slack_ids(tx: Transaction, slack_ids: Iterable[str]) -> dict[str, Person]:
     """People by their Slack id, whichever company they are of; who was never met is left out."""
     found = await tx.run(

@@ -119,9 +119,9 @@ async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def other_program(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Another program's connection to the same database, with JSON decoded."""
-    connection = await asyncpg.connect(database_url)
+async def other_program(database_url: str, user: str | None = None) -> AsyncIterator[asyncpg.Connection]:
+    """Another program's connection to the same database, with JSON decoded; as the owner, unless as `user`."""
+    connection = await asyncpg.connect(database_url, user=user)
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
     yield connection
     await connection.close()

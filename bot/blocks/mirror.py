@@ -14,6 +14,7 @@ from bot.blocks.parts import (
     NAME,
     actions,
     button,
+    by_way,
     confirm,
     context,
     facts,
@@ -109,7 +110,8 @@ def note(view: NoteMirror) -> Message:
 def held_reply(view: HeldReply) -> Message:
     """A reply from triage, first with *Undo* and *Make it a note*, then with what became of it."""
     due_at = date(view.due_at, say.DUE_AT)
-    became = say.held_reply(view.state, author=name_of(view.author), due_at=due_at)
+    way = by_way(view.source_channel)
+    became = say.held_reply(view.state, author=name_of(view.author), due_at=due_at, way=way)
     said = words(view.words) or [section("words", common.NO_WORDS)]
     attached = _files([Attached(name, "") for name in view.files])
     blocks: list[slack.Block] = [context("state", became), *said, *words(attached, limit=FILES, block_id="files")]
