@@ -44,6 +44,7 @@ from bot.tickets.views import (
 EMAIL = 260
 FILES = 1_500
 PINGS = 20
+GONE = "_message deleted_"
 #: Why Slack refuses, and what to do: https://docs.slack.dev/reference/methods/chat.postMessage#errors
 ARCHIVED = ("it is archived", "Unarchive it")
 NOT_IN_IT = ("the desk is not in it", "Type /invite @desk there")
@@ -61,8 +62,7 @@ WHY = {
 def mirror(view: Mirror) -> Message:
     """A message under its author's name and picture, with its files as links and those who must notice it mentioned."""
     if view.deleted:
-        gone = "_message deleted_"
-        return message(gone, [context("deleted", gone)], username=view.author, icon_url=view.picture)
+        return message(GONE, [context("deleted", GONE)], username=view.author, icon_url=view.picture)
     files, remark = _files(view.files), _remark(view)
     pings = f"🔔 {_pings(view.alert)}" if view.alert else ""
     said = view.words.strip()
@@ -77,6 +77,11 @@ def mirror(view: Mirror) -> Message:
         blocks.append(section("alert", pings))
     whole = "\n".join(part for part in (pings, said, files, remark) if part.strip())
     return message(whole or NO_WORDS, blocks, username=view.author, icon_url=view.picture)
+
+
+def erased() -> Message:
+    """Stands for a message that was erased while it was on its way, until it is taken away."""
+    return message(GONE, [context("deleted", GONE)])
 
 
 def _files(files: Sequence[Attached]) -> str:
