@@ -13,6 +13,7 @@ import datetime as dt
 import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict, assert_never
 from uuid import UUID
 
@@ -60,6 +61,16 @@ class NotYet(Exception):  # noqa: N818 - nothing went wrong
         super().__init__(error or f"not settled for {seconds} s")
         self.seconds = seconds
         self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a message stands in Slack. `current`: it shows what the step says, and not what it said at an earlier
+    attempt."""
+
+    channel: str
+    ts: str
+    current: bool = True
 
 
 class _Rest(TypedDict):
@@ -275,8 +286,8 @@ class Courier:
         else:
             await self._record(lease, mark, step, posted_id, place)
 
-    async def _post(self, step: Step, posted_id: UUID, earlier: Attempts | None) -> tuple[str, str]:
-        """Sends the message, unless an earlier attempt did; returns (channel, ts). NotYet where that is not known."""
+    async def _post(self, step: Step, posted_id: UUID, earlier: Attempts | None) -> _Place:
+        """Sends the message, unless an earlier attempt did. NotYet where that is not known."""
         found = await self._earlier(step, posted_id, earlier.since) if earlier else None
         if earlier and not found:
             _is_to_be_waited_for(step, earlier)
@@ -289,7 +300,7 @@ class Courier:
             # The thread's root is gone, and the message stands in the open channel, where it must not stay.
             await self._take_away(channel, ts, step.shares)
             raise SlackRefused("thread_not_found")
-        return channel, ts
+        return _Place(channel, ts, current=not found or bool(step.shares) or message.get("text") == step.message.text)
 
     async def _take_away(self, channel: str, ts: str, shares: Sequence[tuple[str, str]]) -> None:
         slack = self._services.slack
@@ -374,7 +385,7 @@ class Courier:
                     raise
         return None
 
-    async def _change(self, step: Step) -> tuple[str, str]:
+    async def _change(self, step: Step) -> _Place:
         assert step.posted is not None
         assert step.posted.ts is not None
         slack, ts = self._services.slack, step.posted.ts
@@ -383,14 +394,16 @@ class Courier:
         else:
             message = step.message
             await call(slack, "chat.update", channel=step.channel, ts=ts, text=message.text, blocks=message.blocks)
-        return step.channel, ts
+        return _Place(step.channel, ts)
 
-    async def _record(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, place: tuple[str, str]) -> None:
-        (channel, ts), desk = place, self._services.desk
+    async def _record(self, lease: Lease, mark: Mark, step: Step, posted_id: UUID, place: _Place) -> None:
+        channel, ts, desk = place.channel, place.ts, self._services.desk
+        # What is not current is brought up to date at once.
+        shows, version = (step.shows, step.version) if place.current else ("", 0)
         async with self._services.transaction() as tx:
             if not await showing.holds(tx, lease):
                 return
-            await showing.record(tx, posted_id, channel, ts, step.shows, step.version)
+            await showing.record(tx, posted_id, channel, ts, shows, version)
             match step.act, step.slot:
                 case "delete", _:
                     await showing.gone(tx, posted_id)
@@ -598,12 +611,12 @@ class Courier:
         message = Message(**{key: notice.message.get(key) for key in ("text", "blocks", "username", "icon_url")})  # type: ignore[arg-type]
         step = Step("post", notice.key, channel or "", notice.thread_ts, message)
         try:
-            return (await self._post(step, notice.id, earlier))[1]
+            return (await self._post(step, notice.id, earlier)).ts
         except SlackRefused as refused:
             if refused.error != "invalid_blocks":
                 raise
         plain = Step("post", notice.key, step.channel, notice.thread_ts, without_data(message))
-        return (await self._post(plain, notice.id, None))[1]
+        return (await self._post(plain, notice.id, None)).ts
 
     async def _must_be_fit_for_digests(self, channel_id: str) -> None:
         """SlackRefused, and said in triage, where customers have come to read since the channel was chosen."""
