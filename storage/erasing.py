@@ -259,15 +259,18 @@ async def keep_places(tx: Transaction, before: Sequence[Row]) -> None:
     )
 
 
-async def elsewhere(tx: Transaction, subject: Subject) -> list[UUID]:
-    """The tickets on which they have written, are quoted or are mentioned."""
+async def elsewhere(tx: Transaction, subject: Subject, *, since: dt.datetime | None = None) -> list[UUID]:
+    """The tickets on which they have written, are quoted or are mentioned; `since`: only those on which that was said
+    since then, where it was said by others. To look through what everybody has said takes its time."""
     found = await tx.run(
         """
         select distinct ticket_id from threadesk.messages
-        where created_by = any(:ids) or source ->> 'text' ~ cast(:mentioned as text)
+        where created_by = any(:ids)
+          or created_at > cast(:since as timestamptz) and source ->> 'text' ~ cast(:mentioned as text)
         """,
         ids=list(subject.user_ids),
         mentioned=mention_of(subject),
+        since=since or dt.datetime.min.replace(tzinfo=dt.UTC),
     )
     return found.scalars()
 

@@ -437,8 +437,9 @@ async def unwanted(tx: Transaction, ticket_id: UUID, side: Side) -> Posted | Non
     found = await tx.run(
         f"""
         select {POSTED} from threadesk.posted
-        where ticket_id = :id and side = :side and removing and not gone and refused is null
-          and (ts is not null or attempted_at is not null) limit 1
+        where ticket_id = :id and side = :side and removing and not gone
+          and (refused is null and ts is not null
+            or ts is null and attempted_at is not null and coalesce(refused, '') in ('', 'nobody to tell')) limit 1
         """,
         id=ticket_id,
         side=side,

@@ -13,8 +13,9 @@ from storage.engine import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`user_ids`: of auth.users; `slack`: each (team, Slack id); `emails` in lower case.
+    """`user_ids`: of auth.users; `slack`: each (team, Slack id); `emails` of rows that are theirs, in lower case.
 
+    `several`: they are more than one person in Slack, whom agents have told apart or have still to tell apart.
     `triage`: the ids of the triage channels of which they are members.
     """
 
@@ -23,6 +24,7 @@ class Subject:
     emails: Sequence[str]
     names: Sequence[str]
     triage: Sequence[str]
+    several: bool
 
     @property
     def slack_ids(self) -> list[str]:
@@ -70,7 +72,7 @@ async def with_slack_id(tx: Transaction, team: str | None, slack_id: str) -> Sub
 async def _with_ids(tx: Transaction, user_ids: Sequence[UUID], emails: Sequence[str]) -> Subject:
     ids = list(user_ids)
     in_slack = await tx.run(
-        "select team_id, slack_id, name, email from threadesk.people where user_id = any(:ids) order by 1, 2", ids=ids
+        "select team_id, slack_id, name, user_id from threadesk.people where user_id = any(:ids) order by 1, 2", ids=ids
     )
     customers = await tx.run(
         "select email, trim(first_name || ' ' || last_name) as name from public.customers where id = any(:ids)", ids=ids
@@ -89,13 +91,15 @@ async def _with_ids(tx: Transaction, user_ids: Sequence[UUID], emails: Sequence[
         teams=[row.team_id for row in in_slack],
         slack_ids=[row.slack_id for row in in_slack],
     )
-    known = [*emails, *(row.email for rows in (in_slack, customers, users) for row in rows)]
+    # What a profile says is not enough: somebody else's tickets may have the same address.
+    known = [*emails, *(row.email for rows in (customers, users) for row in rows)]
     return Subject(
         user_ids=ids,
         slack=[(row.team_id, row.slack_id) for row in in_slack],
         emails=sorted({one.lower() for one in known if one}),
         names=sorted({row.name for rows in (in_slack, customers) for row in rows if row.name}),
         triage=triage.scalars(),
+        several=len({row.user_id for row in in_slack}) > 1,
     )
 
 

@@ -21,6 +21,8 @@ from storage.subjects import Subject
 
 TITLE = "(deleted)"
 SOMEBODY = "somebody"
+#: Far longer than it takes to lock tickets.
+JUST_NOW = dt.timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ async def erase(tx: Transaction, subject: Subject) -> Erased:
         await identity.one_at_a_time(tx, email)
     theirs, others = await _held(tx, subject)
     await tx.act_as(None, "desk")
-    numbers = [one.number for one in await subjects.concerned(tx, subject) if one.number is not None]
+    numbers = [one.number for one in await subjects.concerned(tx, subject) if one.asked and one.number]
     for ticket_id in theirs:
         await _empty(tx, ticket_id)
     before = await erasing.places(tx, others)
@@ -65,13 +67,13 @@ async def _held(tx: Transaction, subject: Subject) -> tuple[list[UUID], list[UUI
 
     What they have written while their tickets were being locked has locked them before: it is seen the second time.
     """
-    for last in (False, True):
-        theirs = await subjects.tickets_of(tx, subject)
-        others = [one for one in await erasing.elsewhere(tx, subject) if one not in set(theirs)]
-        held = await erasing.hold(tx, [*theirs, *others])
-        if not last:
-            await erasing.hold_person(tx, subject)
-    return [one for one in held if one in set(theirs)], [one for one in held if one in set(others)]
+    others = set(await erasing.elsewhere(tx, subject))
+    await erasing.hold(tx, list({*await subjects.tickets_of(tx, subject), *others}))
+    await erasing.hold_person(tx, subject)
+    theirs = set(await subjects.tickets_of(tx, subject))
+    others |= set(await erasing.elsewhere(tx, subject, since=tx.now - JUST_NOW))
+    held = await erasing.hold(tx, list(theirs | others))
+    return [one for one in held if one in theirs], [one for one in held if one in others - theirs]
 
 
 async def forget_if_overdue(tx: Transaction, ticket_id: UUID, retention: dt.timedelta) -> bool:
