@@ -210,6 +210,7 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
             grouping=dt.timedelta(seconds=settings.group_seconds),
             reopening=dt.timedelta(days=settings.reopen_days),
             cooldown=dt.timedelta(days=settings.rating_cooldown_days),
+            retention=settings.retention,
         )
         services = Services(
             database=database,

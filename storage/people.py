@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
-from storage.engine import Transaction
+from storage.engine import DatabaseAway, Transaction
 
 Kind = Literal["unknown", "member", "guest", "external", "bot", "deactivated"]
 
@@ -91,14 +91,17 @@ async def hold(tx: Transaction, person: Person) -> Person:
     """The person as they are now, who becomes nobody else until the transaction ends.
 
     Tickets are locked before people, here and in `become`. What is learnt of a person meanwhile need not wait: who
-    learns it has their tickets still to lock.
+    learns it has their tickets still to lock. DatabaseAway where they are gone: they are to be met once more.
     """
     found = await tx.run(
         f"select {PERSON} from threadesk.people p where p.team_id = :team and p.slack_id = :slack for key share of p",
         team=person.team_id,
         slack=person.slack_id,
     )
-    return person_of(found.one())
+    row = found.one_or_none()
+    if row is None:
+        raise DatabaseAway("a person was erased or filed under another company just now")
+    return person_of(row)
 
 
 async def with_user_ids(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID, Person]:
@@ -169,6 +172,15 @@ async def owner_of_email(tx: Transaction, email: str) -> UUID | None:
     )
     owner = found.scalar_one()
     return UUID(str(owner)) if owner else None
+
+
+async def users_have_email(tx: Transaction) -> bool:
+    """Whether auth.users, which may be another program's, says what each one's e-mail is."""
+    found = await tx.run(
+        "select 1 from information_schema.columns"
+        " where table_schema = 'auth' and table_name = 'users' and column_name = 'email'"
+    )
+    return found.one_or_none() is not None
 
 
 async def become(tx: Transaction, person: Person, user_id: UUID) -> None:

@@ -443,6 +443,22 @@ async def posted(tx: Transaction, ticket_id: UUID) -> dict[tuple[Side, str], Pos
     return {(row.side, row.slot): Posted(**row) for row in found}
 
 
+async def unwanted(tx: Transaction, ticket_id: UUID, side: Side) -> Posted | None:
+    """A message that is to be taken away because it was erased what it shows; it stands in Slack, or may do so."""
+    found = await tx.run(
+        f"""
+        select {POSTED} from threadesk.posted
+        where ticket_id = :id and side = :side and removing and not gone
+          and (refused is null and ts is not null
+            or ts is null and attempted_at is not null and coalesce(refused, '') in ('', 'nobody to tell')) limit 1
+        """,
+        id=ticket_id,
+        side=side,
+    )
+    row = found.one_or_none()
+    return Posted(**row) if row else None
+
+
 @dataclass(frozen=True, slots=True)
 class Unshown:
     """A message or note that one side of the ticket does not show as it is now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -55,6 +56,7 @@ async def test_a_desk_on_the_database_of_a_web_app_works_as_a_role_that_may_do_n
             await a_case_from_beginning_to_end(office)
         await the_people_are_as_they_should_be(sql, world, sign_up)
         await others_see_nothing_of_ours(sql, empty_url)
+        await only_the_owner_exports(empty_url, tmp_path)
         async with other_program(as_desk) as desk:
             for forbidden in TOO_MUCH:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -161,6 +163,17 @@ async def others_see_nothing_of_ours(sql: asyncpg.Connection, url: str) -> None:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await web.execute(forbidden)
     assert await number_of(sql, "From the web")
+
+
+async def only_the_owner_exports(url: str, folder: Path) -> None:
+    """The desk's role has no right on auth.users, where part of what is kept of a person stands."""
+    asked = ("customer", "export", "bob@globex.example")
+    status, _, errors = await finished(folder, *asked, DATABASE_URL=supabase.as_role(url, "threadesk_desk"))
+    assert (status, "may not read auth.users" in errors) == (2, True)
+    status, exported, _ = await finished(folder, *asked, DATABASE_URL=supabase.as_role(url, supabase.OWNER))
+    assert (status, [one["id"] for one in json.loads(exported)["auth_users"]]) == (0, [supabase.BOB])
+    titles = {one["title"] for one in json.loads(exported)["tickets"]}
+    assert titles == {"The widget is blue", "The export fails", "From the web"}
 
 
 async def number_of(sql: asyncpg.Connection, title: str) -> int:

@@ -69,6 +69,11 @@ def mirror(view: Mirror) -> Message:
     return message(whole or common.NO_WORDS, blocks, username=view.author, icon_url=view.picture)
 
 
+def erased() -> Message:
+    """Stands for a message that was erased while it was on its way, until it is taken away."""
+    return message(common.DELETED, [context("deleted", common.DELETED)])
+
+
 def _files(files: Sequence[Attached]) -> str:
     return "\n".join(map(_file, files))
 

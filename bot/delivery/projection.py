@@ -168,9 +168,9 @@ async def _customer_side(view: _View) -> Step | None:
 
 
 async def _is_asked(view: _View) -> bool:
-    """Whether the requester is asked for a rating: not shortly after they gave one."""
+    """Whether the requester, where there is one in Slack, is asked for a rating: not shortly after they gave one."""
     ticket, cooldown = view.ticket, view.desk.cooldown
-    if ticket.not_a_ticket:
+    if ticket.not_a_ticket or ticket.requester_slack is None:
         return False
     if not cooldown or ticket.requester is None or ticket.closed_at is None:
         return True
@@ -204,10 +204,18 @@ async def _triage_side(view: _View) -> Step | None:
 
 
 async def _outlived(view: _View) -> Step | None:
-    """Takes away what shows the files of a message that was deleted, and questions that were asked again since."""
-    there = await copies.outlived(view.tx, view.ticket.id, view.side) or _asked_before(view)
+    """Takes away what shows the files of a message that was deleted, questions that were asked again since, and what
+    was erased. Of that, what may have been sent is found first."""
+    tx, ticket = view.tx, view.ticket
+    there = (
+        await copies.outlived(tx, ticket.id, view.side)
+        or _asked_before(view)
+        or await showing.unwanted(tx, ticket.id, view.side)
+    )
     if there is None:
         return None
+    if there.ts is None:
+        return Step("post", there.slot, there.channel, there.thread_ts, mirror.erased(), there)
     return Step("delete", there.slot, there.channel, there.thread_ts, mirror.files(views.Files("", None, [])), there)
 
 
