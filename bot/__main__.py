@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 app = App(name="python -m bot", help="Threadesk: a support desk that lives in Slack.", version_flags=[])
 outbox = App(name="outbox", help="What waits to go out to Slack, and what Slack refused for good.")
 app.command(outbox)
+customer = App(name="customer", help="What is kept of a person: all of it in a file, or none of it any more.")
+app.command(customer)
 
 
 @app.command
@@ -43,7 +45,7 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
     Parameters
     ----------
     down
-        Remove everything that migrations made, with all tickets in it.
+        Remove everything that migrations made, with all tickets in it. What was there before stays.
     yes
         Do that without being asked again.
     """
@@ -62,8 +64,18 @@ async def migrate(*, down: bool = False, yes: bool = False) -> None:
             else:
                 await desk.must_keep_sessions(database)
                 print(f"The tables are at version {await desk.bring_up_to_date(database)}.")
+                for warning in await desk.warnings(database):
+                    print(f"! {warning}")
     except (settings.SettingsError, desk.StartError) as error:
         _give_up(error)
+
+
+@app.command
+def roles() -> None:
+    """Print the SQL of a role for the desk that may do what the desk needs, and nothing else."""
+    from storage import rights
+
+    print(rights.grants(), end="")
 
 
 @outbox.command(name="list")
@@ -122,19 +134,61 @@ async def outbox_drop(name: str, *names: str, yes: bool = False) -> None:
         print(await waiting.drop(database, desk.now(), [name, *names], yes=yes))
 
 
+@customer.command(name="export")
+async def customer_export(person: str, *, notes: bool = False, file: Path | None = None) -> None:
+    """Write all that is kept of a person, as JSON.
+
+    Parameters
+    ----------
+    person
+        Their e-mail, or Slack id, such as U024BE7LH.
+    notes
+        With what agents wrote for themselves on the person's tickets: notes, tags, custom fields.
+    file
+        Where to write it, for nobody else to read; none: standard output.
+    """
+    from bot import app as desk
+    from bot import privacy
+
+    async with _database() as database:
+        found = await privacy.export(database, desk.now(), person, notes=notes)
+    if file is None:
+        print(found)
+    else:
+        _write(file, f"{found}\n")
+
+
+@customer.command(name="erase")
+async def customer_erase(person: str, *, yes: bool = False) -> None:
+    """Take all that a person has said, and who they are, out of the database and the desk's messages in Slack.
+
+    Parameters
+    ----------
+    person
+        Their e-mail, or Slack id, such as U024BE7LH.
+    yes
+        Do that without being asked again.
+    """
+    from bot import app as desk
+    from bot import privacy
+
+    async with _database() as database:
+        print(await privacy.erase(database, desk.now(), person, yes=yes))
+
+
 @asynccontextmanager
 async def _database() -> AsyncIterator[Database]:
     """The desk's database; what cannot be done is said in a sentence."""
     from bot import app as desk
     from bot import outbox as waiting
-    from bot import settings
+    from bot import privacy, settings
     from storage.embedded import EmbeddedPostgres
 
     try:
         url, folder = settings.load_for_migration()
         async with desk.open_database(url.get_secret_value() if url else None, EmbeddedPostgres(folder)) as database:
             yield database
-    except (settings.SettingsError, desk.StartError, waiting.OutboxError) as error:
+    except (settings.SettingsError, desk.StartError, waiting.OutboxError, privacy.PrivacyError) as error:
         _give_up(error)
 
 
@@ -192,6 +246,16 @@ async def sandbox(
         await serve(port, None if socket else request_url, manifest, speed)
     except CannotServe as error:
         _give_up(error)
+
+
+def _write(file: Path, words: str) -> None:
+    """For its owner's eyes only, also where the file was there before."""
+    try:
+        file.touch(mode=0o600)
+        file.chmod(0o600)
+        file.write_text(words, encoding="utf-8")
+    except OSError as error:
+        _give_up(f"{file} cannot be written: {error.strerror}")
 
 
 def _give_up(why: object) -> None:

@@ -37,7 +37,7 @@ from bot.settings import Settings, SettingsError
 from bot.tickets import text
 from bot.tickets.desk import Desk
 from bot.tickets.places import Found, unfit_for_triage
-from storage import channels, examination, migrate, showing
+from storage import adoption, channels, examination, migrate, rights, showing
 from storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from storage.engine import Database, DatabaseAway, Transaction
 
@@ -91,9 +91,22 @@ async def must_keep_sessions(database: Database) -> None:
             )
 
 
-async def bring_up_to_date(database: Database) -> str:
+async def bring_up_to_date(database: Database, *, settling: bool = True) -> str:
     with _reaching_the_database():
-        return await migrate.upgrade(database)
+        return await migrate.upgrade(database, settling=settling)
+
+
+async def warnings(database: Database) -> list[str]:
+    """What a person should know of tables that were there before the desk, in sentences."""
+    with _reaching_the_database():
+        wrong = [
+            f"{one}. No CHECK sees to that until it is put right and you migrate again."
+            for one in await adoption.failing(database)
+        ]
+        unseen = [
+            f"{one}. `python -m bot roles` prints a policy." for one in await rights.hidden_from_anybody(database)
+        ]
+        return wrong + unseen
 
 
 async def take_away(database: Database) -> None:
@@ -156,7 +169,7 @@ async def running(
     async with open_database(url, EmbeddedPostgres(settings.data_dir)) as database:
         await must_keep_sessions(database)
         if migrating:
-            await bring_up_to_date(database)
+            await bring_up_to_date(database, settling=False)
         with _reaching_the_database():
             services = await introduce(settings, database, clock)
         stop = asyncio.Event()
@@ -205,6 +218,7 @@ async def introduce(settings: Settings, database: Database, clock: Callable[[], 
             grouping=dt.timedelta(seconds=settings.group_seconds),
             reopening=dt.timedelta(days=settings.reopen_days),
             cooldown=dt.timedelta(days=settings.rating_cooldown_days),
+            retention=settings.retention,
         )
         services = Services(
             database=database,

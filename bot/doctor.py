@@ -312,6 +312,10 @@ async def _database(settings: Settings, problems: Mapping[str, str]) -> tuple[li
                 do = "Correct user and password in DATABASE_URL, or make the role (README, Operate it)."
             case "database":
                 do = "Correct the name in DATABASE_URL, or make the database (README, Operate it)."
+            case "certificate":
+                do = (
+                    "Let sslrootcert in DATABASE_URL name the file with the certificate of who has signed the server's."
+                )
             case "server":
                 do = "Start PostgreSQL, or correct host and port in DATABASE_URL."
         return [Finding("database", "problem", f"it cannot be reached: {error}", do)], ()
@@ -340,7 +344,11 @@ def _rights(seen: Examined) -> Finding:
     if seen.forbidden:
         first, more = seen.forbidden[0], len(seen.forbidden) - 1
         says = f"the role may not {first}" + (f", and {more} more" if more else "")
-        do = "Use the role that owns the tables, or grant it that: README, Operate it, PostgreSQL."
+        do = "Use the role that owns the tables, or grant it that: python -m bot roles prints the SQL."
+        return Finding("rights", "problem", says, do)
+    if seen.unseen:
+        says = f"row-level security hides rows of {', '.join(seen.unseen)} from the role"
+        do = "Give it policies: python -m bot roles prints them. README, On an existing database."
         return Finding("rights", "problem", says, do)
     return Finding("rights", "ok", "the role may do what is needed")
 

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     reply_undo_seconds: float = Field(default=10, ge=0, le=600)
     group_seconds: float = Field(default=120, ge=0, le=86_400)
     reopen_days: float = Field(default=30, ge=0, le=3650)
+    retention_days: float = Field(default=0, ge=0, le=36_500)
     rating_cooldown_days: float = Field(default=0, ge=0, le=3650)
     post_interval_seconds: float = Field(default=1.0, ge=0, le=60)
     slack_call_seconds: float = Field(default=8.0, ge=0.5, le=60)
@@ -107,6 +108,15 @@ class Settings(BaseSettings):
             raise ValueError("has no port where one should be: write / # ? @ in a password as %2F %23 %3F %40")
         return value
 
+    @field_validator("retention_days")
+    @classmethod
+    def _longer_than_reopening(cls, value: float, given: ValidationInfo) -> float:
+        # Until then a message opens the ticket again, and who works on it must be able to read what was said.
+        reopen = given.data.get("reopen_days")
+        if value and reopen is not None and value <= reopen:
+            raise ValueError(f"must be more than REOPEN_DAYS, which is {reopen:g}, or 0 to keep everything")
+        return value
+
     @field_validator("slack_api_url")
     @classmethod
     def _an_address(cls, value: str) -> str:
@@ -120,6 +130,11 @@ class Settings(BaseSettings):
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("is none of DEBUG, INFO, WARNING, ERROR")
         return value.upper()
+
+    @property
+    def retention(self) -> dt.timedelta | None:
+        """None: everything is kept."""
+        return dt.timedelta(days=self.retention_days) if self.retention_days else None
 
     @property
     def undo(self) -> dt.timedelta:

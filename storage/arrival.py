@@ -48,7 +48,7 @@ async def meet(tx: Transaction, author: tuple[str, str], channel: str, thread_ts
 async def hold(tx: Transaction, ticket_id: UUID, author: Person) -> tuple[Ticket, Person] | None:
     """The ticket, locked, and then its author as `people.hold` has them; None where there is no such ticket.
 
-    DatabaseAway where the author was filed under another company meanwhile: the message is to be heard again.
+    DatabaseAway where the author was erased or filed under another company meanwhile: the message is to be heard again.
     """
     found = await tx.run(
         f"""
@@ -68,7 +68,7 @@ async def hold(tx: Transaction, ticket_id: UUID, author: Person) -> tuple[Ticket
     if row is None:
         return None
     if row.slack_id is None:
-        raise DatabaseAway("the author of a message was filed under another company just now")
+        raise DatabaseAway("the author of a message was erased or filed under another company just now")
     return ticket_of(_part(row, Ticket)), person_of(_part(row, Person))
 
 

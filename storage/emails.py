@@ -50,7 +50,8 @@ async def offer(tx: Transaction, ticket_id: UUID) -> bool:
         join threadesk.people p on p.team_id = d.requester_team and p.slack_id = d.requester_slack
         where d.ticket_id = :id and t.source_channel = 'slack' and t.customer_email is null and t.status <> 'closed'
           and p.known_at is not null and p.email is null and p.kind in ('member', 'guest', 'external')
-          and not exists (select from public.customers where id = p.user_id)
+          and not exists (select from public.customers c
+            where c.id = p.user_id and threadesk.is_address(c.email, c.id))
         on conflict do nothing returning 1
         """,
         id=ticket_id,

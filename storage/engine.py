@@ -7,7 +7,7 @@ import datetime as dt
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
@@ -29,9 +29,9 @@ STATEMENTS = 1_000
 DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]
 
 #: SQLSTATE classes of a server that cannot serve now: no connection, rolled back for another transaction's sake (a
-#: deadlock), out of resources, an operator's or a system's doing. Tried again it may well go through.
-#: https://www.postgresql.org/docs/current/errcodes-appendix.html
-AWAY = ("08", "40", "53", "57", "58")
+#: deadlock), out of resources, an operator's or a system's doing; and the one of a server that is a standby by now.
+#: Tried again it may well go through. https://www.postgresql.org/docs/current/errcodes-appendix.html
+AWAY = ("08", "40", "53", "57", "58", "25006")
 
 
 #: Tells the trigger who makes the changes that follow in the same transaction, and when.
@@ -103,6 +103,16 @@ def _telling_unclear(committing: Callable[[], bool]) -> Iterator[None]:
         if committing():
             raise CommitUnclear(str(error)) from error
         raise
+
+
+#: A session of PostgreSQL's, as asyncpg knows it.
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def session_of(connection: AsyncConnection) -> Session:
+    """The same connection, as asyncpg knows it. SQLAlchemy must have said something on it before."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    return cast("Session", raw)
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
@@ -209,7 +219,7 @@ class Database:
                     await stack.enter_async_context(self._turn)
                     await stack.enter_async_context(self._engine.connect())
 
-    async def connect(self, *, named_statements: bool = True) -> asyncpg.Connection[asyncpg.Record]:
+    async def connect(self, *, named_statements: bool = True) -> Session:
         """A connection outside the pool, for listening and for locks that outlast a transaction."""
         try:
             return await asyncpg.connect(
@@ -245,6 +255,10 @@ class Database:
                 raw = cast("asyncpg.Connection[Row]", (await connection.get_raw_connection()).driver_connection)
             try:
                 yield raw
+            except asyncpg.ReadOnlySQLTransactionError:
+                # Another server has taken over, which a new connection finds; this one stays with the former.
+                raw.terminate()
+                raise
             finally:
                 if not raw.is_closed() and raw.is_in_transaction():
                     # Whoever had it was cancelled while they ended theirs. PostgreSQL ends it where nobody is left.

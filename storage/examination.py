@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
-import asyncpg
-
-from storage import migrate
-from storage.engine import Database, DatabaseAway, telling_away
+from storage import migrate, rights
+from storage.engine import Database, DatabaseAway, Session, telling_away
 
 OLDEST = 140_000
-#: What the desk does to tables that may be another program's, beside those in its own schema, where it does everything.
-ADOPTED = (("public", "tickets"), ("public", "customers"), ("auth", "users"))
 
-Missing = Literal["server", "login", "database"]
+Missing = Literal["server", "login", "database", "certificate"]
 Role = Literal["support", "triage"]
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +34,8 @@ class SetUp:
 class Examined:
     """`version` as PostgreSQL says it. `tables`: at which migration they are, None: there are none, or the role may
     not look (`hidden`); `ahead`: at one that this version of the desk does not know. `forbidden`: what the role may
-    not do. `clock`: the seconds by which the server's clock is ahead of ours. `channels`: those that are served, triage
-    channels first.
+    not do; `unseen`: tables of which it does not see every row. `clock`: the seconds by which the server's clock is
+    ahead of ours. `channels`: those that are served, triage channels first.
     """
 
     version: str
@@ -50,12 +46,15 @@ class Examined:
     latest: str
     ahead: bool
     forbidden: tuple[str, ...]
+    unseen: tuple[str, ...]
     clock: float
     channels: tuple[SetUp, ...] = ()
 
 
 def what_is_missing(error: DatabaseAway) -> Missing:
     """Why there was no connection: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+    if isinstance(error.__cause__, ssl.SSLError):
+        return "certificate"
     state = str(getattr(error.__cause__, "sqlstate", None) or "")
     if state.startswith("28"):
         return "login"
@@ -75,7 +74,7 @@ async def is_pooled_by_transaction(database: Database) -> bool:
 
 
 @asynccontextmanager
-async def _two(database: Database) -> AsyncIterator[tuple[Connection, Connection]]:
+async def _two(database: Database) -> AsyncIterator[tuple[Session, Session]]:
     # Without named statements: behind a transaction pooler the next transaction may not know them.
     one = await database.connect(named_statements=False)
     try:
@@ -89,7 +88,7 @@ async def _two(database: Database) -> AsyncIterator[tuple[Connection, Connection
         one.terminate()
 
 
-async def _examine(one: Connection, other: Connection) -> Examined:
+async def _examine(one: Session, other: Session) -> Examined:
     pooled = await _pooled_by_transaction(one, other)
     async with one.transaction(readonly=True):
         number = int(await one.fetchval("select current_setting('server_version_num')"))
@@ -97,12 +96,13 @@ async def _examine(one: Connection, other: Connection) -> Examined:
         before = time.time()
         theirs = float(await one.fetchval("select extract(epoch from clock_timestamp())::float8"))
         clock = theirs - (before + time.time()) / 2
-        known, tables, forbidden = migrate.known(), None, await _forbidden(one)
+        known, tables, forbidden = migrate.known(), None, await rights.forbidden(one)
         hidden = "select from threadesk.alembic_version" in forbidden
         if not hidden and await _has_tables(one):
             tables = await one.fetchval("select version_num from threadesk.alembic_version")
         if not hidden and tables != known[-1]:
-            forbidden += await _cannot_make(one)
+            forbidden += await rights.cannot_make(one)
+        unseen = await rights.hidden(one)
         channels = await _channels(one) if tables == known[-1] else ()
     return Examined(
         version=version,
@@ -113,12 +113,13 @@ async def _examine(one: Connection, other: Connection) -> Examined:
         latest=known[-1],
         ahead=tables is not None and tables not in known,
         forbidden=tuple(forbidden),
+        unseen=tuple(each.table for each in unseen),
         clock=clock,
         channels=channels,
     )
 
 
-async def _channels(one: Connection) -> tuple[SetUp, ...]:
+async def _channels(one: Session) -> tuple[SetUp, ...]:
     found = await one.fetch(
         """
         select id, name, role, chosen_at from threadesk.channels where role <> 'none'
@@ -131,7 +132,7 @@ async def _channels(one: Connection) -> tuple[SetUp, ...]:
     return tuple(SetUp(row["id"], row["name"], row["role"]) for row in found)
 
 
-async def _pooled_by_transaction(one: Connection, other: Connection) -> bool:
+async def _pooled_by_transaction(one: Session, other: Session) -> bool:
     """Whether two transactions of one client are served by different sessions, or two clients by the same one."""
     async with one.transaction(readonly=True):
         first = await one.fetchval("select pg_backend_pid()")
@@ -143,39 +144,6 @@ async def _pooled_by_transaction(one: Connection, other: Connection) -> bool:
     return bool(first == theirs or first != second)
 
 
-async def _has_tables(one: Connection) -> bool:
+async def _has_tables(one: Session) -> bool:
     found = "select from pg_class where relname = 'alembic_version' and relnamespace = to_regnamespace('threadesk')"
     return bool(await one.fetchval(f"select exists ({found})"))
-
-
-async def _forbidden(one: Connection) -> list[str]:
-    """What the role may not do with the tables that are there, such as `select from public.tickets`."""
-    found = await one.fetch(
-        """
-        select privilege || case privilege when 'insert' then ' into ' when 'update' then ' ' else ' from ' end
-          || nspname || '.' || relname as forbidden
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-        cross join unnest(case
-          when relname = 'alembic_version' then array['select']
-          when nspname = 'threadesk' then array['select', 'insert', 'update', 'delete']
-          when nspname = 'auth' then array['select', 'insert']
-          else array['select', 'insert', 'update'] end) as p (privilege)
-        where relkind in ('r', 'p')
-          and (nspname = 'threadesk' or (nspname, relname) in (select * from unnest($1::text[], $2::text[])))
-          and not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, privilege))
-        order by nspname, relname, privilege
-        """,
-        [schema for schema, _ in ADOPTED],
-        [table for _, table in ADOPTED],
-    )
-    return [str(row["forbidden"]) for row in found]
-
-
-async def _cannot_make(one: Connection) -> list[str]:
-    may = await one.fetchrow(
-        "select has_database_privilege(current_database(), 'create') as schemas,"
-        " has_schema_privilege('public', 'create') as tables"
-    )
-    assert may is not None
-    lacking = (("schemas", "create schemas in this database"), ("tables", "create tables in the schema public"))
-    return [what for name, what in lacking if not may[name]]

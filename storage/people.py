@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
-from storage.engine import Transaction
+from storage.engine import DatabaseAway, Transaction
 
 Kind = Literal["unknown", "member", "guest", "external", "bot", "deactivated"]
 
@@ -77,7 +77,7 @@ async def meet(tx: Transaction, team_id: str, slack_id: str) -> Person:
         with met as (
           insert into threadesk.people (team_id, slack_id, user_id) values (:team, :slack, gen_random_uuid())
           on conflict (team_id, slack_id) do nothing returning user_id
-        ) insert into auth.users (id) select user_id from met
+        ) select threadesk.new_user(user_id) from met
         """,
         team=team_id,
         slack=slack_id,
@@ -91,14 +91,17 @@ async def hold(tx: Transaction, person: Person) -> Person:
     """The person as they are now, who becomes nobody else until the transaction ends.
 
     Tickets are locked before people, here and in `become`. What is learnt of a person meanwhile need not wait: who
-    learns it has their tickets still to lock.
+    learns it has their tickets still to lock. DatabaseAway where they are gone: they are to be met once more.
     """
     found = await tx.run(
         f"select {PERSON} from threadesk.people p where p.team_id = :team and p.slack_id = :slack for key share of p",
         team=person.team_id,
         slack=person.slack_id,
     )
-    return person_of(found.one())
+    row = found.one_or_none()
+    if row is None:
+        raise DatabaseAway("a person was erased or filed under another company just now")
+    return person_of(row)
 
 
 async def with_user_ids(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID, Person]:
@@ -111,6 +114,21 @@ async def with_user_ids(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID,
         ids=list(user_ids),
     )
     return {row.user_id: person_of(row) for row in found}
+
+
+async def names(tx: Transaction, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """By row of auth.users, the name in Slack, else the one in the row of customers; who has neither is left out."""
+    ids = set(user_ids)
+    known = {user_id: one.name for user_id, one in (await with_user_ids(tx, ids)).items() if one.name}
+    return known | (await _customers(tx, others) if (others := ids - known.keys()) else {})
+
+
+async def _customers(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, str]:
+    found = await tx.run(
+        "select id, trim(concat(first_name, ' ', last_name)) as name from public.customers where id = any(:ids)",
+        ids=list(ids),
+    )
+    return {row.id: row.name for row in found if row.name}
 
 
 async def with_slack_ids(tx: Transaction, slack_ids: Iterable[str]) -> dict[str, Person]:
@@ -144,23 +162,31 @@ async def learn(tx: Transaction, profile: Profile) -> None:
 
 async def owner_of_email(tx: Transaction, email: str) -> UUID | None:
     """The customer or auth user who has this e-mail, letter case ignored."""
-    found = await tx.run("select id from public.customers where lower(email) = lower(:email) limit 1", email=email)
-    if owner := found.scalar_one_or_none():
-        return UUID(str(owner))
-    has_email = await tx.run(
+    found = await tx.run(
+        """
+        select coalesce(
+          (select id from public.customers where lower(email) = lower(:email) order by id limit 1),
+          threadesk.user_with(:email))
+        """,
+        email=email,
+    )
+    owner = found.scalar_one()
+    return UUID(str(owner)) if owner else None
+
+
+async def users_have_email(tx: Transaction) -> bool:
+    """Whether auth.users, which may be another program's, says what each one's e-mail is."""
+    found = await tx.run(
         "select 1 from information_schema.columns"
         " where table_schema = 'auth' and table_name = 'users' and column_name = 'email'"
     )
-    if has_email.scalar_one_or_none() is None:
-        return None
-    found = await tx.run("select id from auth.users where lower(email) = lower(:email) limit 1", email=email)
-    owner = found.scalar_one_or_none()
-    return UUID(str(owner)) if owner else None
+    return found.one_or_none() is not None
 
 
 async def become(tx: Transaction, person: Person, user_id: UUID) -> None:
     """Makes the person the one that `user_id` already is, and gives that one what they did under a row of their own."""
     old, new = person.user_id, user_id
+    await tx.run("select threadesk.new_user(:new)", new=new)
     await tx.run(
         """
         select 1 from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id
@@ -191,28 +217,10 @@ async def become(tx: Transaction, person: Person, user_id: UUID) -> None:
     await tx.run("update threadesk.messages set created_by = :new where created_by = :old", old=old, new=new)
     await tx.run("update threadesk.replies set author = :new where author = :old", old=old, new=new)
     # A row that another program made, or that a customer's row extends, stays; so does what the ledger says of it.
-    await tx.run(
-        """
-        with moved as (
-          update threadesk.people set user_id = :new, linked = true where user_id = :old
-        )
-        delete from auth.users u where id = :old
-          and not exists (select from threadesk.people where user_id = u.id and linked)
-          and not exists (select from public.customers where id = u.id)
-        """,
-        old=old,
-        new=new,
-    )
-    ledgers: tuple[LiteralString, ...] = ("threadesk.ledger", "threadesk.settings_ledger")
-    for ledger in ledgers:
-        await tx.run(
-            f"""
-            update {ledger} set actor = :new
-            where actor = :old and not exists (select from auth.users where id = :old)
-            """,
-            old=old,
-            new=new,
-        )
+    gone = await tx.run("select threadesk.replace_user(:old, :new)", old=old, new=new)
+    if gone.scalar_one():
+        await tx.run("update threadesk.ledger set actor = :new where actor = :old", old=old, new=new)
+        await tx.run("update threadesk.settings_ledger set actor = :new where actor = :old", old=old, new=new)
 
 
 async def refile(tx: Transaction, person: Person, team_id: str) -> None:
@@ -280,6 +288,11 @@ async def save_customer(tx: Transaction, user_id: UUID, customer: Customer) -> s
           (id, first_name, last_name, email, preferred_language, communication_channels, feedback_history)
         values (:id, :first_name, :last_name, :email, :preferred_language, '{slack}', '{"feedback": []}')
         on conflict (id) do update set
+          email = case when threadesk.is_address(known.email, known.id) then known.email else excluded.email end,
+          first_name = case when concat(known.first_name, known.last_name) = '' then excluded.first_name
+                            else known.first_name end,
+          last_name = case when concat(known.first_name, known.last_name) = '' then excluded.last_name
+                           else known.last_name end,
           preferred_language = coalesce(known.preferred_language, excluded.preferred_language),
           communication_channels = case
             when known.communication_channels @> '{slack}' then known.communication_channels
@@ -296,7 +309,9 @@ async def save_customer(tx: Transaction, user_id: UUID, customer: Customer) -> s
 
 
 async def customer_email(tx: Transaction, user_id: UUID) -> str | None:
-    found = await tx.run("select email from public.customers where id = :id", id=user_id)
+    found = await tx.run(
+        "select email from public.customers where id = :id and threadesk.is_address(email, id)", id=user_id
+    )
     return found.scalar_one_or_none()
 
 
@@ -311,7 +326,16 @@ async def customer_name(tx: Transaction, email: str) -> str | None:
 
 async def change_customer_email(tx: Transaction, user_id: UUID, email: str) -> None:
     """In the customer's row, and with it on their tickets."""
-    await tx.run("update public.customers set email = :email where id = :id", id=user_id, email=email)
+    # In one statement: where an adopted table's reference does not cascade, it is looked at when both are done.
+    await tx.run(
+        """
+        with known as (select id, email from public.customers where id = :id),
+        changed as (update public.customers set email = :email from known where customers.id = known.id)
+        update public.tickets set customer_email = :email from known where customer_email = known.email
+        """,
+        id=user_id,
+        email=email,
+    )
 
 
 async def unknown_on(tx: Transaction, ticket_id: UUID) -> list[Person]:

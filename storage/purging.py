@@ -27,6 +27,14 @@ OVER: dict[str, LiteralString] = {
         order by coalesce(sent_at, made_at) limit :batch for update skip locked)
       returning 1
     """,
+    # Only that there is one must be known; its words quote customers.
+    "digests": """
+      update threadesk.notices set message = '{}' where id in (
+        select id from threadesk.notices
+        where sent_at < cast(:now as timestamptz) - interval '7 days' and key like 'digest:%' and message <> '{}'
+        order by sent_at limit :batch for update skip locked)
+      returning 1
+    """,
     "digests_due": """
       delete from threadesk.digests_due where id in (
         select id from threadesk.digests_due

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from storage.engine import Transaction
 from storage.notices import Attempts, Notice
-from storage.tickets import AuthorRole, Side, word_of
+from storage.tickets import WORD, AuthorRole, Side, word_of
 
 #: The lane of the whole workspace: closed while Slack refuses the desk's token.
 DESK = "slack"
@@ -27,10 +27,16 @@ UPDATES = "chat.update"
 #: many tickets wait in it: https://wiki.postgresql.org/wiki/Loose_indexscan
 HEADS: LiteralString = """
   with recursive marked as (
-    (select lane, due_at from threadesk.to_show where parked is null order by lane, due_at limit 1)
+    (select lane, due_at from threadesk.to_show where parked is null and not later order by lane, due_at limit 1)
     union all
     select n.lane, n.due_at from marked m cross join lateral (
-      select lane, due_at from threadesk.to_show where parked is null and lane > m.lane
+      select lane, due_at from threadesk.to_show where parked is null and not later and lane > m.lane
+      order by lane, due_at limit 1) as n
+  ), patient as (
+    (select lane, due_at from threadesk.to_show where parked is null and later order by lane, due_at limit 1)
+    union all
+    select n.lane, n.due_at from patient p cross join lateral (
+      select lane, due_at from threadesk.to_show where parked is null and later and lane > p.lane
       order by lane, due_at limit 1) as n
   ), noticed as (
     (select lane, due_at from threadesk.notices where sent_at is null and refused is null
@@ -46,7 +52,7 @@ HEADS: LiteralString = """
     select w.lane, min(w.due_at) as due_at, greatest(max(l.free_at), (select free_at from desk)) as free_at,
       coalesce(max(l.leased_until), '-infinity') as leased_until
     from (
-      select * from marked m
+      select * from (table marked union all table patient) as m
       where not exists (select from threadesk.channels c where c.id = m.lane and c.suspended is not null)
       union all table noticed
     ) as w left join threadesk.lanes l using (lane) group by w.lane
@@ -280,16 +286,18 @@ class Mark:
     failures: int
 
 
+MARKED: LiteralString = f"""
+  select ticket_id, side, version, attempts, update_at + {SHIFTED} as update_at, failures, due_at
+  from threadesk.to_show
+  where lane = :lane and due_at <= :now and parked is null
+    and not exists (select from threadesk.channels c where c.id = :lane and c.suspended is not null)
+"""
+
+
 async def head(tx: Transaction, lane: str) -> Mark | Notice | None:
-    """What has waited longest in the lane and is due."""
+    """What has waited longest in the lane and is due; without any, the newest of what can wait (`to_show.later`)."""
     marked = await tx.run(
-        f"""
-        select ticket_id, side, version, attempts, update_at + {SHIFTED} as update_at, failures, due_at
-        from threadesk.to_show
-        where lane = :lane and due_at <= :now and parked is null
-          and not exists (select from threadesk.channels c where c.id = :lane and c.suspended is not null)
-        order by due_at, ticket_id limit 1
-        """,
+        f"{MARKED} and not later order by due_at, ticket_id limit 1",
         lane=lane,
         now=tx.now,
     )
@@ -305,6 +313,9 @@ async def head(tx: Transaction, lane: str) -> Mark | Notice | None:
         values = dict(notice)
         del values["due_at"]
         return Notice(**values)
+    if mark is None:
+        later = await tx.run(f"{MARKED} and later order by due_at desc, ticket_id desc limit 1", lane=lane, now=tx.now)
+        mark = later.one_or_none()
     if mark is None:
         return None
     return Mark(mark.ticket_id, mark.side, mark.version, mark.attempts, mark.update_at, mark.failures)
@@ -432,6 +443,22 @@ async def posted(tx: Transaction, ticket_id: UUID) -> dict[tuple[Side, str], Pos
     return {(row.side, row.slot): Posted(**row) for row in found}
 
 
+async def unwanted(tx: Transaction, ticket_id: UUID, side: Side) -> Posted | None:
+    """A message that is to be taken away because it was erased what it shows; it stands in Slack, or may do so."""
+    found = await tx.run(
+        f"""
+        select {POSTED} from threadesk.posted
+        where ticket_id = :id and side = :side and removing and not gone
+          and (refused is null and ts is not null
+            or ts is null and attempted_at is not null and coalesce(refused, '') in ('', 'nobody to tell')) limit 1
+        """,
+        id=ticket_id,
+        side=side,
+    )
+    row = found.one_or_none()
+    return Posted(**row) if row else None
+
+
 @dataclass(frozen=True, slots=True)
 class Unshown:
     """A message or note that one side of the ticket does not show as it is now."""
@@ -458,7 +485,7 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
     """
     kinds = ["message"] if side == "customer" else ["message", "note"]
     found = await tx.run(
-        """
+        f"""
         select m.message_id, m.kind, m.created_at, m.created_by, m.author_role, m.side as from_side, m.source,
           m.version as message_version, m.channel as from_channel, m.ts as from_ts, m.thread_ts as from_thread, w.word,
           p.id, p.side, p.slot, p.channel, p.thread_ts, p.ts, p.shows, p.version, p.attempted_at, p.gone, p.refused
@@ -466,11 +493,7 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
         join public.tickets t on t.id = m.ticket_id
         left join threadesk.posted p
           on p.ticket_id = m.ticket_id and p.side = :side and p.slot = 'message:' || m.message_id
-        cross join lateral (
-          select word from jsonb_array_elements(
-            case m.kind when 'message' then t.conversation_history -> 'messages' else t.internal_notes -> 'notes' end
-          ) as one (word) where lower(word ->> 'id') = m.message_id::text limit 1
-        ) as w
+        {WORD}
         where m.ticket_id = :id and m.side is distinct from :side and m.kind = any(:kinds)
           and (case when p.id is null then not m.deleted
                     else p.refused is null and not p.gone and (p.ts is null or p.version < m.version) end)
@@ -493,7 +516,7 @@ async def next_unshown(tx: Transaction, ticket_id: UUID, side: Side) -> Unshown 
         row.from_side,
         row.source,
         row.message_version,
-        word_of(row.word),
+        word_of(row.word, row.kind, row.created_at),
         posted_of(row),
         row.from_channel,
         row.from_ts,

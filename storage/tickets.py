@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, LiteralString
+from dataclasses import dataclass, field
+from typing import Any, Literal, LiteralString, cast, get_args
 from uuid import UUID
 
 from storage.engine import ACTING, Transaction
@@ -24,7 +24,8 @@ class Ticket:
     `channel`, `root_ts`: the customer's thread; `channel` is the requester's Slack id, and `root_ts` is None, until
     the desk has posted the root in their DM. `feedback` as in the ticket schema. `imported_to`: what was written in the
     thread until then stood there before the ticket. `waiting_since`: the customer's first message that no agent has
-    answered; None where there is none.
+    answered; None where there is none. `flaws`: how much of each kind another program has written wrong, as
+    `threadesk.flaws` counts it; what of it has no meaning here is left out, and stays in the row.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class Ticket:
     last_activity_at: dt.datetime
     imported_to: dt.datetime | None = None
     waiting_since: dt.datetime | None = None
+    flaws: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,39 @@ class Origin:
     thread_ts: str | None = None
 
 
-def word_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+def word_of(raw: Mapping[str, Any], kind: Literal["message", "note"], created_at: dt.datetime) -> dict[str, Any]:
     """A message or note of a ticket's JSON, which another program may have written, in the shape that ours have.
 
-    A `created_by` that is no uuid is None. An attachment is an object with a "name"; one that is a string is its URL.
+    `created_at`: when it was written, as the desk knows it. A `created_by` that is no uuid is None. An attachment is an
+    object with a "name"; one that is a string is its URL. Content that is no text is its JSON.
     """
     word = dict(raw)
+    content = word.get("content")
+    word["content"] = content if isinstance(content, str) else "" if content is None else json.dumps(content)
     word["created_by"] = _uuid_or_none(word.get("created_by"))
-    if "attachments" in word:
-        word["attachments"] = [file for one in word["attachments"] if (file := _attachment(one)) is not None]
+    if not isinstance(word.get("created_at"), str):
+        word["created_at"] = created_at.isoformat()
+    if kind == "message":
+        files = word.get("attachments")
+        attached = map(_attachment, files if isinstance(files, list) else [])
+        word["attachments"] = [file for file in attached if file is not None]
+    if "edited_at" in word and not _are_versions(word["edited_at"], word.get("earlier")):
+        del word["edited_at"]
+        word.pop("earlier", None)
     return word
+
+
+def _are_versions(edited_at: Any, earlier: Any) -> bool:
+    return isinstance(edited_at, str) and (
+        earlier is None
+        or (
+            isinstance(earlier, list)
+            and all(
+                isinstance(one, dict) and all(isinstance(one.get(key), str) for key in ("content", "replaced_at"))
+                for one in earlier
+            )
+        )
+    )
 
 
 def _uuid_or_none(value: Any) -> str | None:
@@ -121,21 +146,50 @@ TICKET: LiteralString = """
   t.id, d.number, t.title, t.description, t.status, t.priority, t.tags, t.custom_fields, t.assigned_to, t.feedback,
   t.source_channel, t.created_at, t.updated_at, t.created_by, t.customer_email, d.requester, d.requester_team,
   d.requester_slack, d.channel, d.root_ts, d.triage_channel, d.follows, d.not_a_ticket, d.closings, d.closed_at,
-  d.last_activity_at, d.imported_to, d.waiting_since
+  d.last_activity_at, d.imported_to, d.waiting_since, d.flaws
 """
 FROM: LiteralString = "from public.tickets t join threadesk.desk_tickets d on d.ticket_id = t.id"
 
 
 def ticket_of(row: Mapping[str, Any]) -> Ticket:
+    """The ticket, also where another program has written what the schema does not know: see `Ticket.flaws`."""
     values = dict(row)
+    assigned_to = tuple(UUID(str(one)) for one in _flat(values["assigned_to"]))
+    fields = values["custom_fields"]
     return Ticket(
         **values
         | {
-            "tags": tuple(tag for tag in values["tags"] or () if tag is not None),
-            "assigned_to": tuple(UUID(str(one)) for one in values["assigned_to"] or ()),
-            "custom_fields": values["custom_fields"] or {},
+            "status": known_status(values["status"], assigned_to),
+            "priority": values["priority"] if values["priority"] in get_args(Priority) else "medium",
+            "tags": tuple(_flat(values["tags"])),
+            "assigned_to": assigned_to,
+            "custom_fields": fields if isinstance(fields, dict) else {},
+            "feedback": _feedback(values["feedback"]),
+            "flaws": values["flaws"] or {},
         }
     )
+
+
+def known_status(status: str | None, assigned_to: Sequence[UUID]) -> Status:
+    """One of the schema's, as `threadesk.known_status` has it for lists."""
+    if status in get_args(Status):
+        return cast("Status", status)
+    return "open" if assigned_to else "new"
+
+
+def _flat(values: Any) -> list[Any]:
+    """The elements of an array of PostgreSQL's, which may have several dimensions and nulls."""
+    if isinstance(values, list):
+        return [each for one in values for each in _flat(one)]
+    return [] if values is None else [values]
+
+
+def _feedback(value: Any) -> dict[str, Any] | None:
+    rating = value.get("rating") if isinstance(value, dict) else None
+    if isinstance(rating, bool) or not isinstance(rating, int | float) or rating not in range(1, 6):
+        return None
+    comment = value.get("comment")
+    return {**value, "comment": comment if isinstance(comment, str) else None}
 
 
 async def _one(tx: Transaction, where: LiteralString, *, lock: bool, **values: Any) -> Ticket | None:
@@ -218,9 +272,10 @@ async def insert(tx: Transaction, new: NewTicket) -> int:
     await tx.run(
         """
         insert into public.tickets (id, title, description, status, priority, tags, custom_fields,
-          conversation_history, internal_notes, source_channel, created_by, customer_email, assigned_to)
+          conversation_history, internal_notes, source_channel, created_by, customer_email, assigned_to, created_at,
+          updated_at)
         values (:id, :title, :description, :status, :priority, :tags, '{}', '{"messages": []}', '{"notes": []}',
-          'slack', :created_by, :customer_email, :assigned_to)
+          'slack', :created_by, :customer_email, :assigned_to, now(), now())
         """,
         id=new.id,
         title=new.title,
@@ -265,8 +320,7 @@ async def append(
         "message",
         f"""
         update public.tickets set
-          conversation_history = jsonb_set(coalesce(conversation_history, '{{"messages": []}}'), '{{messages}}',
-            threadesk.placed(coalesce(conversation_history -> 'messages', '[]'), cast(:word as jsonb))),
+          conversation_history = threadesk.appended(conversation_history, 'messages', cast(:word as jsonb)),
           status = coalesce(:status, status) {assigning}
         """,
         ticket_id,
@@ -286,9 +340,7 @@ async def append_note(
         tx,
         "note",
         """
-        update public.tickets set
-          internal_notes = jsonb_set(coalesce(internal_notes, '{"notes": []}'), '{notes}',
-            threadesk.placed(coalesce(internal_notes -> 'notes', '[]'), cast(:word as jsonb)))
+        update public.tickets set internal_notes = threadesk.appended(internal_notes, 'notes', cast(:word as jsonb))
         """,
         ticket_id,
         note,
@@ -359,20 +411,26 @@ class Recorded:
     word: dict[str, Any]
 
 
-WORDS: LiteralString = """
-  from threadesk.messages m join public.tickets t on t.id = m.ticket_id
-  cross join lateral jsonb_array_elements(
-    case m.kind when 'message' then t.conversation_history -> 'messages' else t.internal_notes -> 'notes' end
-  ) with ordinality as w (word, place)
-  where lower(w.word ->> 'id') = m.message_id::text
+#: The elements of a ticket's JSON in any shape that another program may have given it: none where there is no list.
+MESSAGES: LiteralString = "jsonb_path_query(t.conversation_history, 'lax $.messages[*]')"
+NOTES: LiteralString = "jsonb_path_query(t.internal_notes, 'lax $.notes[*]')"
+#: A message's or note's own element, as `w.word`; the first, where another program has written two of one id.
+WORD: LiteralString = f"""
+  cross join lateral (
+    select word from (
+      select word from {MESSAGES} as one (word) where m.kind = 'message'
+      union all select word from {NOTES} as one (word) where m.kind = 'note'
+    ) as words where lower(word ->> 'id') = m.message_id::text limit 1
+  ) as w
 """
 RECORDED: LiteralString = f"""
-  select m.message_id, m.ticket_id, m.kind, m.created_at, m.author_role, m.side, m.source, w.word {WORDS}
+  select m.message_id, m.ticket_id, m.kind, m.created_at, m.author_role, m.side, m.source, w.word
+  from threadesk.messages m join public.tickets t on t.id = m.ticket_id {WORD} where true
 """
 
 
 def _recorded(row: Any) -> Recorded:
-    return Recorded(**dict(row) | {"word": word_of(row.word)})
+    return Recorded(**dict(row) | {"word": word_of(row.word, row.kind, row.created_at)})
 
 
 async def recorded(tx: Transaction, channel: str, ts: str) -> Recorded | None:
@@ -460,14 +518,14 @@ class Noted(Written):
     """An internal note. It has a type of its own, so that nothing made for a customer can hold one."""
 
 
-SAID: LiteralString = """
+SAID: LiteralString = f"""
   select 'message' as kind, s.word, s.place from public.tickets t
-  cross join lateral jsonb_array_elements(t.conversation_history -> 'messages') with ordinality as s (word, place)
+  cross join lateral {MESSAGES} with ordinality as s (word, place)
   where t.id = :id
 """
-NOTED: LiteralString = """
+NOTED: LiteralString = f"""
   select 'note' as kind, n.word, n.place from public.tickets t
-  cross join lateral jsonb_array_elements(t.internal_notes -> 'notes') with ordinality as n (word, place)
+  cross join lateral {NOTES} with ordinality as n (word, place)
   where t.id = :id
 """
 
@@ -477,7 +535,7 @@ async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list
     kinds: LiteralString = f"{SAID} union all {NOTED}" if notes else SAID
     found = await tx.run(
         f"""
-        select w.kind, m.author_role, w.word from ({kinds}) as w
+        select w.kind, m.author_role, m.created_at, w.word from ({kinds}) as w
         join threadesk.messages m on m.ticket_id = :id and m.message_id::text = lower(w.word ->> 'id')
         where m.kind = w.kind
         order by threadesk.moment(w.word ->> 'created_at') nulls first, w.place
@@ -485,7 +543,7 @@ async def conversation(tx: Transaction, ticket_id: UUID, *, notes: bool) -> list
         id=ticket_id,
     )
     kind: dict[str, type[Said | Noted]] = {"message": Said, "note": Noted}
-    return [kind[row.kind](row.author_role, word_of(row.word)) for row in found]
+    return [kind[row.kind](row.author_role, word_of(row.word, row.kind, row.created_at)) for row in found]
 
 
 #: Columns of `public.tickets` that operations set, with the cast that their value needs.
@@ -517,7 +575,9 @@ async def set_fields(tx: Transaction, ticket_id: UUID, given: Mapping[str, str],
     await tx.run(
         """
         update public.tickets
-        set custom_fields = (coalesce(custom_fields, '{}') || cast(:given as jsonb)) - cast(:taken as text[])
+        set custom_fields = (case coalesce(jsonb_typeof(custom_fields), 'null')
+            when 'object' then custom_fields when 'null' then '{}'
+            else jsonb_build_object('unreadable', custom_fields) end || cast(:given as jsonb)) - cast(:taken as text[])
         where id = :id
         """,
         id=ticket_id,
@@ -712,31 +772,32 @@ class Newest:
     content: str
     created_at: dt.datetime
     created_by: UUID | None
+    author_role: AuthorRole
 
 
 async def newest_word(tx: Transaction, ticket_id: UUID) -> Newest | None:
     """The newest message that was not deleted."""
     found = await tx.run(
-        """
-        select w.word ->> 'content' as content, m.created_at, m.created_by
+        f"""
+        select w.word, m.created_at, m.created_by, m.author_role
         from threadesk.messages m join public.tickets t on t.id = m.ticket_id
-        cross join lateral (
-          select word from jsonb_array_elements(t.conversation_history -> 'messages') as one (word)
-          where lower(word ->> 'id') = m.message_id::text limit 1
-        ) as w
+        {WORD}
         where m.ticket_id = :id and m.kind = 'message' and not m.deleted
         order by m.created_at desc, m.message_id limit 1
         """,
         id=ticket_id,
     )
     row = found.one_or_none()
-    return Newest(**row) if row else None
+    if row is None:
+        return None
+    word = word_of(row.word, "message", row.created_at)
+    return Newest(word["content"], row.created_at, row.created_by, row.author_role)
 
 
 async def edited_since_answered(tx: Transaction, ticket_id: UUID) -> bool:
     """Whether a customer has changed a message that stood there already when an agent answered last."""
     found = await tx.run(
-        """
+        f"""
         select exists (
           select from (
             select max(created_at) as at from threadesk.messages
@@ -745,10 +806,7 @@ async def edited_since_answered(tx: Transaction, ticket_id: UUID) -> bool:
           join threadesk.messages m on m.ticket_id = :id and m.kind = 'message' and m.author_role = 'customer'
             and m.version > 1 and not m.deleted and m.created_at < answer.at
           join public.tickets t on t.id = m.ticket_id
-          cross join lateral (
-            select word from jsonb_array_elements(t.conversation_history -> 'messages') as one (word)
-            where lower(word ->> 'id') = m.message_id::text limit 1
-          ) as w
+          {WORD}
           where threadesk.moment(w.word ->> 'edited_at') > answer.at
         )
         """,

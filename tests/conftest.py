@@ -133,9 +133,9 @@ async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def other_program(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Another program's connection to the same database, with JSON decoded."""
-    connection = await asyncpg.connect(database_url)
+async def other_program(database_url: str, user: str | None = None) -> AsyncIterator[asyncpg.Connection]:
+    """Another program's connection to the same database, with JSON decoded; as the owner, unless as `user`."""
+    connection = await asyncpg.connect(database_url, user=user)
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
     yield connection
     await connection.close()
@@ -317,9 +317,12 @@ async def office(world: World, database_url: str, sql: asyncpg.Connection) -> As
 class open_office:  # noqa: N801 - used like a function
     """A desk with other settings than the usual ones."""
 
-    def __init__(self, world: World, database_url: str, sql: asyncpg.Connection, **changes: Any) -> None:
+    def __init__(
+        self, world: World, database_url: str, sql: asyncpg.Connection, *, migrating: bool = False, **changes: Any
+    ) -> None:
         self._world, self._sql = world, sql
-        self._running = app.running(world.settings(database_url, **changes), migrating=False, clock=world.clock)
+        settings = world.settings(database_url, **changes)
+        self._running = app.running(settings, migrating=migrating, clock=world.clock)
 
     async def __aenter__(self) -> Office:
         # Ada was asked for her e-mail long ago: what is for her eyes alone would be in every test's way.

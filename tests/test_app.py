@@ -382,7 +382,7 @@ async def test_a_name_in_the_settings_that_is_another_by_now_keeps_no_desk_from_
 
 
 async def test_help_needs_no_settings(tmp_path: Path) -> None:
-    commands: list[list[str]] = [[], ["run"], ["doctor"], ["migrate"], ["demo"], ["sandbox"]]
+    commands: list[list[str]] = [[], ["run"], ["doctor"], ["migrate"], ["demo"], ["sandbox"], ["roles"]]
     for status, output, errors in await asyncio.gather(*(finished(tmp_path, *one, "--help") for one in commands)):
         assert (status, errors) == (0, "")
         assert output.startswith("Usage: python -m bot")

@@ -208,6 +208,18 @@ async def rights_missing(world: World, sql: asyncpg.Connection) -> dict[str, str
     return {"DATABASE_URL": (await url_of(sql)).replace("postgres@", "visitor@")}
 
 
+async def rows_hidden(world: World, sql: asyncpg.Connection) -> dict[str, str]:
+    await sql.execute("drop role if exists viewer")
+    await sql.execute("create role viewer login")
+    await sql.execute(
+        "grant usage on schema public, threadesk to viewer;"
+        " grant select, insert, update, delete on all tables in schema public, threadesk to viewer;"
+        " grant usage on all sequences in schema threadesk to viewer;"
+        " grant execute on all functions in schema threadesk to viewer"
+    )
+    return {"DATABASE_URL": (await url_of(sql)).replace("postgres@", "viewer@")}
+
+
 async def url_of(sql: asyncpg.Connection) -> str:
     name = await sql.fetchval("select current_database()")
     host = await sql.fetchval("select current_setting('unix_socket_directories')")
@@ -254,6 +266,12 @@ BROKEN: list[tuple[Break, str, str, str]] = [
     (tables_ahead, "tables", "the tables are at version 9999, which is newer than this desk", "Run the newer version"),
     (tables_missing, "tables", "the desk's tables are not there", "python -m bot migrate"),
     (rights_missing, "rights", "the role may not ", "Use the role that owns the tables"),
+    (
+        rows_hidden,
+        "rights",
+        "row-level security hides rows of public.customers, public.tickets from the role",
+        "Give it policies: python -m bot roles prints them.",
+    ),
 ]
 
 

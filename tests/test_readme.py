@@ -12,6 +12,7 @@ from bot.__main__ import app
 from bot.settings import Settings
 from bot.tickets.grammar import VERBS, Verb
 from tests.conftest import Office
+from tests.web_app import EXAMPLES, web_app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,13 +88,34 @@ def scenes(transcript: str) -> dict[str, list[str]]:
 
 
 async def test_the_example_for_other_programs_answers_a_customer(office: Office) -> None:
-    example = README.partition("```sql\n")[2].partition("```")[0]
+    example = EXAMPLES[-1]
     root = await office.world.ada.post(office.world.help, "The export fails")
     await office.at_rest()
     await office.sql.execute(example)
     await office.at_rest()
     assert "It works again." in office.thread(root)
     assert "Grace Hopper" in office.thread(root)[0]
+
+
+async def test_a_program_without_rights_of_its_own_does_what_the_examples_show(
+    office: Office, database_url: str
+) -> None:
+    _, opens, writes_on, rates, reads, _ = EXAMPLES
+    async with web_app(database_url, office.sql) as web:
+        await web.sql.execute(opens)
+        await web.sql.execute(writes_on)
+        await office.at_rest()
+        assert "From *Mary Somerville* (mary@initech.example)" in office.card().text
+        assert "Customer writes by e-mail" in office.card().text
+        assert office.thread(office.card()) == ["It has last month on it.", "And the address is the old one."]
+        assert (await office.world.linus.command("/ticket", "reply 1 Sent again", channel=office.world.triage)).ok
+        await office.at_rest()
+        await web.sql.execute(rates)
+        await office.at_rest()
+        assert "★★★★★" in office.card().text
+        assert [tuple(row.values())[::2] for row in await web.sql.fetch(reads)] == [
+            ("mary@initech.example", "Sent again")
+        ]
 
 
 async def test_the_demo_plays_to_its_end_and_prints_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

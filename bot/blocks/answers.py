@@ -14,6 +14,7 @@ from bot.blocks.parts import (
     NAME,
     actions,
     button,
+    by_way,
     context,
     facts,
     field_of,
@@ -62,6 +63,12 @@ def opened_already(number: int, link: str | None) -> Message:
 
 def _named(number: int, link: str | None) -> str:
     return linked(link, f"#{number}")
+
+
+def held(ticket: Ticket, undo: dt.timedelta) -> Message:
+    """A reply was taken, and what becomes of it. `undo`: how long it can be taken back."""
+    way = None if ticket.channel else by_way(ticket.source_channel)
+    return sentence(say.held(number=ticket.number, way=way, seconds=undo.total_seconds()))
 
 
 def page(rows: Sequence[Row], *, heading: str, more: str | None) -> Message:

@@ -9,6 +9,7 @@ from bot.blocks.parts import (
     Style,
     actions,
     button,
+    by_way,
     confirm,
     context,
     facts,
@@ -34,12 +35,14 @@ FIELDS, FIELD = 6, 60
 def card(view: Card) -> Message:
     """Title, names, tags and latest words are plain text; assignees are Slack ids, which are mentioned."""
     quote = f"\n> {_quote(view)}" if view.latest else ""
+    flaws = _flaws(view)
     return message(
         _in_words(view),
         [
             header("title", f"#{view.number}  {title_of(view.title)}"),
             section("ticket", f"{_state(view)}\n{_people(view)}{quote}"),
             context("details", _details(view)),
+            *([context("flaws", flaws)] if flaws else []),
             actions("actions", *_buttons(view)),
         ],
     )
@@ -63,7 +66,8 @@ def _rating(view: Card) -> str | None:
 
 def _people(view: Card) -> str:
     company = name_of(view.company) if view.company else None
-    assignees = some([mention(one) for one in view.assignees])
+    others = [say.not_in_slack(view.assigned_elsewhere)] if view.assigned_elsewhere else []
+    assignees = ", ".join([*filter(None, [some([mention(one) for one in view.assignees])]), *others])
     return facts(
         [
             say.requester(name_of(view.requester), company=company),
@@ -94,14 +98,20 @@ def _details(view: Card) -> str:
 
 def _elsewhere(view: Card) -> str | None:
     """Where the customer is when that is not Slack."""
-    if view.source_channel in (None, "slack") or view.customer_thread:
+    if view.source_channel == "slack" or view.customer_thread:
         return None
-    return say.came_by(name_of(view.source_channel))
+    return say.writes(by_way(view.source_channel))
+
+
+def _flaws(view: Card) -> str | None:
+    found = [say.flaw(what, count=view.flaws[what]) for what in say.FLAWS if what in view.flaws]
+    return say.flaws(found) if found else None
 
 
 def _in_words(view: Card) -> str:
     said = f"{_quote(view)} ({date(view.latest.at)})" if view.latest else None
-    return facts([f"#{view.number} {escape(title_of(view.title))}", _state(view), _people(view), _details(view), said])
+    title = f"#{view.number} {escape(title_of(view.title))}"
+    return facts([title, _state(view), _people(view), _details(view), _flaws(view), said])
 
 
 def _buttons(view: Card) -> list[slack.Button]:
@@ -109,7 +119,7 @@ def _buttons(view: Card) -> list[slack.Button]:
     closed = view.status == "closed"
     offered: list[tuple[str, Action] | None] = [
         (common.REOPEN, Action.REOPEN) if closed else (common.CLAIM, Action.CLAIM),
-        None if _elsewhere(view) else (common.REPLY, Action.REPLY),
+        (common.REPLY, Action.REPLY),
         (common.NOTE, Action.NOTE),
         None if closed else (common.CLOSE, Action.CLOSE),
         (common.EDIT, Action.EDIT),

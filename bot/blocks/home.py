@@ -131,11 +131,10 @@ def _offered(one: DeskRow) -> list[slack.Button]:
     """What can be done, what is likely first."""
     ticket = one.row.ticket
     closed = ticket.status == "closed"
-    by_slack = ticket.channel is not None
     offered = [
         (common.REOPEN, Action.REOPEN) if closed else None,
         (common.CLAIM, Action.CLAIM) if not closed and not one.mine else None,
-        (common.REPLY, Action.REPLY) if by_slack else None,
+        (common.REPLY, Action.REPLY),
         (common.NOTE, Action.NOTE),
         None if closed else (common.CLOSE, Action.CLOSE),
         (common.EDIT, Action.EDIT),

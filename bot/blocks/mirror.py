@@ -14,6 +14,7 @@ from bot.blocks.parts import (
     NAME,
     actions,
     button,
+    by_way,
     confirm,
     context,
     facts,
@@ -68,6 +69,11 @@ def mirror(view: Mirror) -> Message:
     return message(whole or common.NO_WORDS, blocks, username=view.author, icon_url=view.picture)
 
 
+def erased() -> Message:
+    """Stands for a message that was erased while it was on its way, until it is taken away."""
+    return message(common.DELETED, [context("deleted", common.DELETED)])
+
+
 def _files(files: Sequence[Attached]) -> str:
     return "\n".join(map(_file, files))
 
@@ -109,7 +115,8 @@ def note(view: NoteMirror) -> Message:
 def held_reply(view: HeldReply) -> Message:
     """A reply from triage, first with *Undo* and *Make it a note*, then with what became of it."""
     due_at = date(view.due_at, say.DUE_AT)
-    became = say.held_reply(view.state, author=name_of(view.author), due_at=due_at)
+    way = by_way(view.source_channel)
+    became = say.held_reply(view.state, author=name_of(view.author), due_at=due_at, way=way)
     said = words(view.words) or [section("words", common.NO_WORDS)]
     attached = _files([Attached(name, "") for name in view.files])
     blocks: list[slack.Block] = [context("state", became), *said, *words(attached, limit=FILES, block_id="files")]

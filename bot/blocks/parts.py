@@ -85,6 +85,13 @@ def on_it(names: Sequence[str], *, most: int = LIST) -> str:
     return say.on_it(some([name_of(name) for name in names], most=most), count=len(names)) if names else ""
 
 
+def by_way(source_channel: str | None) -> str:
+    """ "by e-mail", of a customer who is not in Slack. Another program may have written any channel."""
+    if not source_channel or source_channel == "slack":
+        return say.THROUGH_ANOTHER_PROGRAM
+    return say.WAYS.get(source_channel) or say.by(name_of(source_channel))
+
+
 def tags_of(tags: Sequence[str]) -> str:
     return some([f"#{clip(escape(one_line(tag)), NAME)}" for tag in tags], between=" ")
 

@@ -12,8 +12,9 @@ import structlog
 from bot.delivery import digests, triage
 from bot.delivery.slack import RateLimited, SlackRefused, Unclear
 from bot.services import Services
-from bot.tickets import schedules, work
+from bot.tickets import erasing, schedules, work
 from storage import channels, due, expected, purging, replies
+from storage import erasing as retained
 from storage.engine import DatabaseAway
 
 log = structlog.get_logger(__name__)
@@ -22,6 +23,11 @@ LONGEST_SECONDS = 1.0
 SHORTEST_SECONDS = 0.1
 PURGE_EVERY = dt.timedelta(hours=1)
 READ_AGAIN = dt.timedelta(seconds=30)
+#: How many tickets of those whose words are kept no longer are erased at a time. What Slack shows of them is taken away
+#: before the next ones, so that others' updates never wait for long.
+ERASED_AT_ONCE = 3
+ERASE_MORE = dt.timedelta(seconds=5)
+LOOK_FOR_OVERDUE = dt.timedelta(hours=1)
 
 
 class Clock:
@@ -33,6 +39,8 @@ class Clock:
         self._purge_at = services.now()
         self._derived = False
         self._read_at = services.now()
+        self._erase_at = services.now()
+        self._not_erased: list[UUID] = []
 
     def stop(self) -> None:
         self._stopping.set()
@@ -62,6 +70,7 @@ class Clock:
     async def strike(self) -> float:
         """Does everything that is due; returns the seconds until more may be."""
         await self._purge()
+        await self._erase_overdue()
         await self._read_new_triage()
         await self._derive()
         now = self._services.now()
@@ -122,3 +131,30 @@ class Clock:
             self._purge_at = now + PURGE_EVERY
         if any(purged.values()):
             log.info("forgot what is long over", **purged)
+
+    async def _erase_overdue(self) -> None:
+        """Takes the words out of tickets that were closed too long ago, in a transaction for each."""
+        now, retention = self._services.now(), self._services.desk.retention
+        if retention is None or now < self._erase_at:
+            return
+        async with self._services.transaction() as tx:
+            found = await retained.overdue(tx, now - retention, most=ERASED_AT_ONCE, besides=self._not_erased)
+            busy = bool(found) and await retained.being_taken_away(tx) >= ERASED_AT_ONCE
+        self._erase_at = now + (ERASE_MORE if found else LOOK_FOR_OVERDUE)
+        if busy:
+            return
+        erased = [await self._erase(ticket_id, retention) for ticket_id in found]
+        if any(erased):
+            log.info("erased what was said on old tickets", tickets=sum(erased))
+
+    async def _erase(self, ticket_id: UUID, retention: dt.timedelta) -> bool:
+        try:
+            async with self._services.transaction() as tx:
+                return await erasing.forget_if_overdue(tx, ticket_id, retention)
+        except DatabaseAway:
+            raise
+        except Exception:
+            # Whatever is wrong with one ticket must not keep the desk from what is due, nor the others from this.
+            log.exception("an old ticket could not be erased", ticket=str(ticket_id))
+            self._not_erased.append(ticket_id)
+            return False

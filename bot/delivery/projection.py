@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from bot.blocks import card, customer, mirror
@@ -24,7 +24,7 @@ from storage import channels, copies, emails, people, replies, showing, tickets
 from storage.engine import Transaction
 from storage.people import Person
 from storage.showing import Happening, Posted, Unshown
-from storage.tickets import Side, Ticket
+from storage.tickets import AuthorRole, Side, Ticket
 
 #: By Slack's subtype: https://docs.slack.dev/reference/events/message
 MANNERS: Mapping[str, Literal["broadcast", "me"]] = {"thread_broadcast": "broadcast", "me_message": "me"}
@@ -125,6 +125,11 @@ class _View:
             happenings,
         )
 
+    @property
+    def assigned_elsewhere(self) -> int:
+        """How many have the ticket who are not in Slack."""
+        return len(self.ticket.assigned_to) - len(self.assignees)
+
     def missing(self, slot: str) -> bool:
         there = self.posted.get((self.side, slot))
         return there is None or (there.ts is None and there.refused is None)
@@ -163,9 +168,9 @@ async def _customer_side(view: _View) -> Step | None:
 
 
 async def _is_asked(view: _View) -> bool:
-    """Whether the requester is asked for a rating: not shortly after they gave one."""
+    """Whether the requester, where there is one in Slack, is asked for a rating: not shortly after they gave one."""
     ticket, cooldown = view.ticket, view.desk.cooldown
-    if ticket.not_a_ticket:
+    if ticket.not_a_ticket or ticket.requester_slack is None:
         return False
     if not cooldown or ticket.requester is None or ticket.closed_at is None:
         return True
@@ -199,10 +204,18 @@ async def _triage_side(view: _View) -> Step | None:
 
 
 async def _outlived(view: _View) -> Step | None:
-    """Takes away what shows the files of a message that was deleted, and questions that were asked again since."""
-    there = await copies.outlived(view.tx, view.ticket.id, view.side) or _asked_before(view)
+    """Takes away what shows the files of a message that was deleted, questions that were asked again since, and what
+    was erased. Of that, what may have been sent is found first."""
+    tx, ticket = view.tx, view.ticket
+    there = (
+        await copies.outlived(tx, ticket.id, view.side)
+        or _asked_before(view)
+        or await showing.unwanted(tx, ticket.id, view.side)
+    )
     if there is None:
         return None
+    if there.ts is None:
+        return Step("post", there.slot, there.channel, there.thread_ts, mirror.erased(), there)
     return Step("delete", there.slot, there.channel, there.thread_ts, mirror.files(views.Files("", None, [])), there)
 
 
@@ -222,16 +235,28 @@ async def _shared(view: _View) -> Step | None:
     bundle = await copies.next_bundle(view.tx, view.ticket.id, view.side)
     if bundle is None:
         return None
-    author = await _author(view.tx, bundle.created_by)
-    name = (author.name if author else None) or common.UNNAMED[bundle.author_role]
-    picture = author.picture if author else None
-    message = mirror.files(views.Files(author=name, picture=picture, names=[name for _, name in bundle.files]))
+    author = await _author(view.tx, bundle.created_by, bundle.author_role)
+    names = [name for _, name in bundle.files]
+    message = mirror.files(views.Files(author=author.name, picture=author.picture, names=names))
     slot = f"files:{bundle.message_id}"
     return Step("post", slot, view.channel, view.thread_ts, message, bundle.posted, shares=bundle.files)
 
 
-async def _author(tx: Transaction, user_id: UUID | None) -> Person | None:
-    return (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None
+class _Author(NamedTuple):
+    """Under what name and picture somebody's words are shown, and who that is in Slack."""
+
+    name: str
+    picture: str | None
+    person: Person | None
+
+
+async def _author(tx: Transaction, user_id: UUID | None, role: AuthorRole) -> _Author:
+    person = (await people.with_user_ids(tx, [user_id])).get(user_id) if user_id else None
+    if person is not None and person.name:
+        return _Author(person.name, person.picture, person)
+    known = await people.names(tx, [user_id]) if user_id else {}
+    name = (known.get(user_id) if user_id else None) or common.UNNAMED[role]
+    return _Author(name, person.picture if person else None, person)
 
 
 async def _rated(view: _View) -> list[tuple[str, Message]]:
@@ -247,7 +272,7 @@ async def _rated(view: _View) -> list[tuple[str, Message]]:
     )
     told = views.Rated(
         number=ticket.number,
-        requester=_name(requester) if requester else ticket.customer_email or say.SOMEBODY,
+        requester=_name(requester) if requester else (await _customer(view))[0],
         rating=int(feedback["rating"]),
         comment=feedback.get("comment"),
         assignees=[person.slack_id for person in view.assignees],
@@ -257,7 +282,7 @@ async def _rated(view: _View) -> list[tuple[str, Message]]:
 
 async def _mirrored(view: _View, one: Unshown) -> Step:
     """The message of the other side as this side shows it: posted, brought up to date or taken away."""
-    author = await _author(view.tx, one.created_by)
+    author = await _author(view.tx, one.created_by, one.author_role)
     message = await _mirror(view, one, author)
     slot = f"message:{one.message_id}"
     if one.posted is None or one.posted.ts is None:
@@ -270,19 +295,17 @@ async def _mirrored(view: _View, one: Unshown) -> Step:
             message,
             version=one.version,
             message_id=one.message_id,
-            author=author,
+            author=author.person,
             to_copy=to_copy,
         )
     act: Literal["update", "delete"] = "delete" if "deleted_at" in one.word else "update"
     return Step(act, slot, one.posted.channel, one.posted.thread_ts, message, one.posted, one.version, one.message_id)
 
 
-async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
-    name = (author.name if author else None) or common.UNNAMED[one.author_role]
-    picture = author.picture if author else None
+async def _mirror(view: _View, one: Unshown, author: _Author) -> Message:
     words = await _words(view.tx, one)
     if one.kind == "note":
-        return mirror.note(views.NoteMirror(author=name, picture=picture, words=words))
+        return mirror.note(views.NoteMirror(author=author.name, picture=author.picture, words=words))
     fresh = one.posted is None or one.posted.ts is None
     # What a customer writes on a closed ticket without opening it again is a bare "thanks"; an import is no news.
     told = conversation.IMPORTED in (one.source or {}) or view.ticket.status == "closed"
@@ -291,8 +314,8 @@ async def _mirror(view: _View, one: Unshown, author: Person | None) -> Message:
     alerting = alerting and not any(_is_turn(happening) for happening in view.happenings)
     return mirror.mirror(
         views.Mirror(
-            author=name,
-            picture=picture,
+            author=author.name,
+            picture=author.picture,
             words=words,
             files=[_attached(view, one, file) for file in one.word["attachments"]],
             edited="edited_at" in one.word,
@@ -342,7 +365,7 @@ async def _status(view: _View) -> views.Status:
     return views.Status(
         number=view.ticket.number,
         status=view.ticket.status,
-        assignees=[_name(person) for person in view.assignees],
+        assignees=[_name(person) for person in view.assignees] + [say.COLLEAGUE] * view.assigned_elsewhere,
         not_a_ticket=view.ticket.not_a_ticket,
         back_at=await attendance.back_at(view.tx, view.ticket),
     )
@@ -360,6 +383,7 @@ async def _card(view: _View) -> views.Card:
     requester = (await people.with_user_ids(view.tx, [ticket.requester] if ticket.requester else [])).get(
         ticket.requester or UUID(int=0)
     )
+    name, company = (_name(requester), await _company(view, requester)) if requester else await _customer(view)
     first = await tickets.by_id(view.tx, ticket.follows) if ticket.follows else None
     thread = view.desk.link(ticket.channel, ticket.root_ts) if ticket.channel and ticket.root_ts else None
     latest = await _latest(view)
@@ -369,8 +393,8 @@ async def _card(view: _View) -> views.Card:
         title=ticket.title,
         status=ticket.status,
         priority=ticket.priority,
-        requester=_name(requester) if requester else ticket.customer_email or say.SOMEBODY,
-        company=await _company(view, requester) if requester else None,
+        requester=name,
+        company=company,
         source_channel=ticket.source_channel,
         assignees=[person.slack_id for person in view.assignees],
         tags=ticket.tags,
@@ -384,7 +408,18 @@ async def _card(view: _View) -> views.Card:
         fields=ticket.custom_fields,
         edited=await tickets.edited_since_answered(view.tx, ticket.id),
         earlier_thread=await _earlier_thread(view),
+        assigned_elsewhere=view.assigned_elsewhere,
+        flaws=ticket.flaws,
     )
+
+
+async def _customer(view: _View) -> tuple[str, str | None]:
+    """The name of a requester who is not in Slack, and their e-mail where that is not the name."""
+    ticket = view.ticket
+    name = (await people.names(view.tx, [ticket.requester])).get(ticket.requester) if ticket.requester else None
+    if name is None and ticket.customer_email:
+        name = await people.customer_name(view.tx, ticket.customer_email)
+    return (name, ticket.customer_email) if name else (ticket.customer_email or say.SOMEBODY, None)
 
 
 async def _earlier_thread(view: _View) -> str | None:
@@ -403,10 +438,8 @@ async def _latest(view: _View) -> views.Latest | None:
     newest = await tickets.newest_word(view.tx, view.ticket.id)
     if newest is None:
         return None
-    author = (await people.with_user_ids(view.tx, [newest.created_by] if newest.created_by else [])).get(
-        newest.created_by or UUID(int=0)
-    )
-    return views.Latest(author=_name(author), words=newest.content, at=newest.created_at)
+    author = await _author(view.tx, newest.created_by, newest.author_role)
+    return views.Latest(author=author.name, words=newest.content, at=newest.created_at)
 
 
 async def _held(view: _View, one: replies.Reply) -> Message:
@@ -419,10 +452,19 @@ async def _held(view: _View, one: replies.Reply) -> Message:
             author=_name(author),
             words=text.unpinged(one.words, names),
             due_at=one.due_at,
-            state=await showing.fate(view.tx, view.ticket.id, one.id) if one.state == "sent" else one.state,
+            state=await _fate(view, one),
             files=[str(file.get("name") or common.FILE) for file in one.files],
+            source_channel=view.ticket.source_channel,
         )
     )
+
+
+async def _fate(
+    view: _View, one: replies.Reply
+) -> Literal["held", "sent", "undone", "noted", "waiting", "unsent", "handed_over"]:
+    if one.state != "sent":
+        return one.state
+    return await showing.fate(view.tx, view.ticket.id, one.id) if view.ticket.channel else "handed_over"
 
 
 async def _email_claim(view: _View, one: emails.Claim) -> Message:
@@ -453,6 +495,11 @@ async def _alerts(view: _View) -> list[tuple[dt.datetime, Step]]:
     return alerts
 
 
+def _ids(assigned_to: Any) -> set[UUID]:
+    """Of a list in the ledger, where another program may have written null."""
+    return {UUID(one) for one in assigned_to or () if isinstance(one, str)}
+
+
 def _is_turn(happening: Happening) -> bool:
     """The desk has given the ticket to a default assignee of its channel."""
     return happening.what == "assigned_to" and happening.by_desk and not happening.before
@@ -470,7 +517,7 @@ async def _alert(view: _View, happening: Happening) -> views.Alert | None:
             return None
         what: Literal["assigned", "reopened", "turn"] = "reopened"
     else:
-        gained = {UUID(one) for one in happening.after or ()} - {UUID(one) for one in happening.before or ()}
+        gained = _ids(happening.after) - _ids(happening.before)
         told = [one for one in view.assignees if one.user_id in gained and one.user_id != happening.actor]
         if not told:
             return None

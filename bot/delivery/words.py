@@ -13,6 +13,8 @@ from storage.people import Kind
 SOMEBODY = "somebody"
 SOMEBODY_ELSEWHERE = "somebody whom another program knows"
 ANOTHER_COMPANY = "another company"
+#: Of those who have a ticket, whoever is not in Slack.
+COLLEAGUE = "a colleague"
 
 # Why nobody gets a ticket that was asked for
 GONE = "No ticket was opened: this message is gone."

@@ -56,8 +56,8 @@ async def carry_out(  # noqa: PLR0911, PLR0912 - the table of verbs
             await work.unassign(tx, desk, person, number, [one.slack_id for one in whom])
             return answers.sentence(say.unassigned(number=number, people=_mentions(whom)))
         case grammar.Reply(number, words):
-            await work.reply(tx, desk, person, number, words, typed_at=typed_at, files=files)
-            return answers.sentence(say.reply_held(number=number, seconds=desk.undo.total_seconds()))
+            ticket = await work.reply(tx, desk, person, number, words, typed_at=typed_at, files=files)
+            return answers.held(ticket, desk.undo)
         case grammar.Note(number, words):
             await work.note(tx, person, number, words)
             return answers.sentence(say.noted(number=number))

@@ -56,13 +56,6 @@ def unassigned(*, number: int, people: Sequence[str]) -> str:
     return f"#{number} is no longer assigned to {', '.join(people)}."
 
 
-def reply_held(*, number: int, seconds: float) -> str:
-    return (
-        f"Your reply to #{number} goes out in {seconds:g} s, or when the ticket is closed."
-        " Until then, undo it in its thread."
-    )
-
-
 def noted(*, number: int) -> str:
     return f"Noted on #{number}. The customer does not see it."
 

@@ -12,7 +12,8 @@ from storage.figures import Place
 class Desk:
     """The workspace and bot user that the desk runs as, and the times of its rules.
 
-    `cooldown`: how long a person who has rated is not asked again.
+    `cooldown`: how long a person who has rated is not asked again. `retention`: how long a closed ticket keeps its
+    words; None: for ever.
     `team_url`: "https://acme.slack.com/". `digest_channel`: where digests are posted; None: the triage channel.
     """
 
@@ -24,6 +25,7 @@ class Desk:
     grouping: dt.timedelta
     reopening: dt.timedelta
     cooldown: dt.timedelta = dt.timedelta(0)
+    retention: dt.timedelta | None = None
 
     def link(self, channel: str, ts: str, thread_ts: str | None = None) -> str:
         """Where a message is: https://docs.slack.dev/reference/methods/chat.getPermalink shows the form."""

@@ -28,7 +28,8 @@ async def learn(tx: Transaction, profile: Profile) -> None:
         await _link(tx, person, profile.email)
     await people.learn(tx, profile)
     person = await people.find(tx, profile.team_id, profile.slack_id)
-    assert person is not None
+    if person is None:  # erased while Slack was asked
+        return
     await _make_customer(tx, person)
     for ticket_id in await tickets.touched_by(tx, person.user_id):
         await showing.mark(tx, ticket_id)

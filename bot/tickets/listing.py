@@ -69,7 +69,7 @@ def rows(desk: Desk, found: Page) -> list[views.Row]:
     return [
         views.Row(
             ticket=ticket,
-            requester=found.names.get(ticket.requester, say.SOMEBODY) if ticket.requester else say.SOMEBODY,
+            requester=found.names.get(ticket.requester or UUID(int=0)) or ticket.customer_email or say.SOMEBODY,
             assignees=[found.names.get(one, say.SOMEBODY) for one in ticket.assigned_to],
             link=link(desk, ticket),
         )
@@ -98,8 +98,7 @@ async def _assignee(tx: Transaction, desk: Desk, person: Person, wanted: grammar
 async def names_on(tx: Transaction, found: Sequence[Ticket]) -> dict[UUID, str]:
     """The names of the requesters and assignees of tickets."""
     ids = {one for ticket in found for one in (*ticket.assigned_to, ticket.requester) if one is not None}
-    known = await people.with_user_ids(tx, ids)
-    return {user_id: person.name for user_id, person in known.items() if person.name}
+    return await people.names(tx, ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +122,7 @@ async def shown(tx: Transaction, person: Person, number: int) -> Shown:
     is_agent = may(person, ticket, Operation.READ_NOTES)
     written = await tickets.conversation(tx, ticket.id, notes=is_agent)
     authors = {UUID(one.word["created_by"]) for one in written if one.word.get("created_by")}
-    known = await people.with_user_ids(tx, authors)
-    names = {user_id: one.name for user_id, one in known.items() if one.name} | await names_on(tx, [ticket])
+    names = await people.names(tx, authors) | await names_on(tx, [ticket])
     messages = tuple(one for one in written if isinstance(one, Said))
     if not is_agent:
         return Shown(ticket, messages, names)

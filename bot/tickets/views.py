@@ -33,6 +33,7 @@ class Card:
 
     `fields`: custom fields, whose values may be any JSON. `edited`: a customer has changed words that an agent has
     answered since. `earlier_thread`: where the conversation was mirrored before somebody deleted the card.
+    `assigned_elsewhere`: how many more have it, who are not in Slack. `flaws`: as `Ticket.flaws`.
     """
 
     number: int
@@ -54,6 +55,8 @@ class Card:
     fields: Mapping[str, Any] = field(default_factory=dict)
     edited: bool = False
     earlier_thread: str | None = None
+    assigned_elsewhere: int = 0
+    flaws: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +159,18 @@ class NoteMirror:
 class HeldReply:
     """A reply from triage, from when it is held until long after it was sent.
 
-    `waiting`: it is due, and Slack does not take it for now; `unsent`: it never reaches the customer. `files`: the
-    names of those that are sent with it.
+    `waiting`: it is due, and Slack does not take it for now; `unsent`: it never reaches the customer; `handed_over`: it
+    is in the ticket, from where another program sends it. `files`: the names of those that are sent with it.
+    `source_channel`: the ticket's.
     """
 
     id: str
     author: str
     words: str
     due_at: dt.datetime
-    state: Literal["held", "sent", "undone", "noted", "waiting", "unsent"]
+    state: Literal["held", "sent", "undone", "noted", "waiting", "unsent", "handed_over"]
     files: Sequence[str] = ()
+    source_channel: str | None = "slack"
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,6 +273,8 @@ async def reply(
 ) -> Ticket:
     """Holds a reply to the customer until it can no longer be undone.
 
+    Where the customer is not in Slack it then stands in the ticket, from where the program sends it through which they
+    write.
     `words` are Slack-encoded. `seen`: the newest message or held reply when the author began; Overtaken where there is
     a newer one by somebody else. `typed_at`: the (channel, ts) of the message in which it was typed, with
     these `files`.
@@ -280,8 +282,6 @@ async def reply(
     ticket = await find(tx, person, number, Operation.REPLY)
     if len(words) > REPLY_LENGTH:
         raise Refused(say.reply_too_long(most=REPLY_LENGTH))
-    if ticket.channel is None:
-        raise Refused(say.customer_not_in_slack(number=number))
     if seen is not None and await replies.overtaken(tx, ticket.id, seen, person.user_id):
         raise Overtaken(say.overtaken(by=await on_its_way(tx, person, ticket)))
     held = Reply(

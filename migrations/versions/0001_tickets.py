@@ -1,8 +1,11 @@
 """The user's tables: tickets, customers and auth.users, exactly as the ticket schema describes them.
 
-An `auth.users` that is there already is another program's: it is used and left as it is.
+Those that are there already are another program's: they are used, and no row, policy or column of them is changed.
 """
 
+from alembic import op
+
+from migrations.guards import CHECK_ASSIGNEES, checks_of, is_adopted
 from migrations.script import run_script
 
 revision = "0001"
@@ -24,36 +27,14 @@ begin
 end $$;
 """
 
-
-def every(column: str, key: str, *conditions: str) -> str:
-    """A CHECK that `column` is null or {key: [objects that meet every condition]}.
-
-    Those that do are counted: in strict mode a missing key or one of another type makes a condition unknown, which
-    is not met either.
-    """
-    return f"""({column} is null or coalesce(jsonb_typeof({column} -> '{key}'), 'none') = 'array'
-    and jsonb_array_length({column} -> '{key}') = jsonb_array_length(jsonb_path_query_array({column},
-      'strict $.{key}[*] ? ({" && ".join(conditions)}).type()', silent => true)))"""
-
-
-def uuid(name: str) -> str:
-    return f'@.{name} like_regex "^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$" flag "i"'
-
-
-def text(name: str) -> str:
-    return f'@.{name}.type() == "string"'
-
-
-def text_or_null(name: str) -> str:
-    return f'(@.{name}.type() == "string" || @.{name}.type() == "null")'
-
-
-RATING = (
-    '@.rating.type() == "number" && @.rating >= 1 && @.rating <= 5 && @.rating.floor() == @.rating',
-    text_or_null("comment"),
-    text("submitted_at"),
-)
-WORDS = (uuid("id"), text("content"), text("created_at"), text_or_null("created_by"))
+ADOPTED = """
+create table threadesk.adopted (
+  name text primary key,
+  undo text[] not null default '{}'
+);
+comment on table threadesk.adopted is 'tables of the schema public that were there before the desk';
+comment on column threadesk.adopted.undo is 'takes away what was added to them since, and is no trigger of the desk''s';
+"""
 
 CUSTOMERS = f"""
 create table public.customers (
@@ -64,9 +45,10 @@ create table public.customers (
   preferred_language text,
   email text not null constraint customers_email_key unique,
   feedback_history jsonb,
-  constraint customers_feedback_history_shape check
-    {every("feedback_history", "feedback", *RATING, uuid("ticket_id"))}
+  {checks_of("customers")}
 );
+alter table public.customers enable row level security;
+create policy threadesk on public.customers to current_user using (true) with check (true);
 """
 
 # Only `title`, `description`, `status` and `priority` are required by the schema; the JSON columns may be null.
@@ -75,8 +57,8 @@ create table public.tickets (
   id uuid default gen_random_uuid() constraint tickets_pkey primary key,
   title text not null,
   description text not null,
-  status text not null constraint tickets_status_known check (status in ('new', 'open', 'pending', 'closed')),
-  priority text not null constraint tickets_priority_known check (priority in ('low', 'medium', 'high')),
+  status text not null,
+  priority text not null,
   tags text[],
   custom_fields jsonb,
   conversation_history jsonb,
@@ -89,18 +71,13 @@ create table public.tickets (
   customer_email text constraint tickets_customer_email_fkey references public.customers (email)
     on update cascade,
   assigned_to uuid[],
-  constraint tickets_custom_fields_shape check (jsonb_typeof(custom_fields) = 'object'),
-  constraint tickets_conversation_history_shape check
-    {every("conversation_history", "messages", *WORDS, '@.attachments.type() == "array"')},
-  constraint tickets_internal_notes_shape check
-    {every("internal_notes", "notes", *WORDS)},
-  constraint tickets_feedback_shape check (
-    feedback is null or jsonb_path_exists(feedback, 'strict $ ? ({" && ".join(RATING)})', silent => true)
-  )
+  {checks_of("tickets")}
 );
 create index tickets_created_by_idx on public.tickets (created_by);
 create index tickets_customer_email_idx on public.tickets (customer_email);
 create index tickets_assigned_to_idx on public.tickets using gin (assigned_to);
+alter table public.tickets enable row level security;
+create policy threadesk on public.tickets to current_user using (true) with check (true);
 """
 
 TRIGGERS = """
@@ -135,32 +112,38 @@ begin
   end if;
   return new;
 end $$;
-create trigger tickets_check_assignees before insert on public.tickets
-  for each row when (new.assigned_to is not null) execute function public.tickets_check_assignees();
-create trigger tickets_check_new_assignees before update on public.tickets
-  for each row when (new.assigned_to is distinct from old.assigned_to)
-  execute function public.tickets_check_assignees();
-"""
-
-ROW_SECURITY = """
-alter table public.tickets enable row level security;
-create policy threadesk on public.tickets to current_user using (true) with check (true);
-alter table public.customers enable row level security;
-create policy threadesk on public.customers to current_user using (true) with check (true);
 """
 
 
 def upgrade() -> None:
-    for statements in (USERS, CUSTOMERS, TICKETS, TRIGGERS, ROW_SECURITY):
-        run_script(statements)
+    run_script(ADOPTED)
+    run_script(USERS)
+    for table, statements in (("customers", CUSTOMERS), ("tickets", TICKETS)):
+        if op.get_bind().exec_driver_sql(f"select to_regclass('public.{table}')").scalar() is None:
+            run_script(statements)
+        else:
+            run_script(f"insert into threadesk.adopted (name) values ('{table}')")
+    run_script(TRIGGERS)
+    if not is_adopted("tickets"):
+        run_script(CHECK_ASSIGNEES)
 
 
 def downgrade() -> None:
+    bind = op.get_bind()
+    # Whoever came from a version of the desk that adopted no tables has made them all.
+    if bind.exec_driver_sql("select to_regclass('threadesk.adopted')").scalar() is not None:
+        for (undo,) in bind.exec_driver_sql("select unnest(undo) from threadesk.adopted").all():
+            run_script(undo)
     run_script("""
-    drop table public.tickets;
-    drop table public.customers;
+    drop trigger tickets_keep_times on public.tickets;
+    """)
+    for table in ("tickets", "customers"):
+        if not is_adopted(table):
+            run_script(f"drop table public.{table}")
+    run_script("""
     drop function public.tickets_keep_times();
     drop function public.tickets_check_assignees();
+    drop table if exists threadesk.adopted;
     do $$
     begin
       if obj_description('auth.users'::regclass, 'pg_class') = 'made by threadesk' then

@@ -1,6 +1,7 @@
 """What figures are read from: a ledger that never goes back in time, indexes by which a period's lines are found,
 support channels' working hours, and ratings that stand in both their places alike."""
 
+from migrations.guards import HISTORY_AGREES, is_adopted
 from migrations.script import run_script
 
 revision = "0010"
@@ -130,8 +131,6 @@ begin
   end if;
   return null;
 end $$;
-create constraint trigger threadesk_history_agrees after insert or update on public.customers
-  deferrable initially deferred for each row execute function threadesk.history_must_agree();
 """
 
 # Entries of a ticket that has no feedback of its own give it theirs; then every history is as it must be.
@@ -161,14 +160,20 @@ on conflict do nothing;
 
 def upgrade() -> None:
     follows = APPEND_ONLY.replace("LEFT_OUT", "'{actor,status,was}'::text[]")
-    for statements in (HOURS, LEDGER, follows, RATINGS, AGREED, TOLD):
+    for statements in (HOURS, LEDGER, follows, RATINGS):
         run_script(statements)
+    # Rows that were there before the desk stay as they are.
+    if not is_adopted("customers"):
+        run_script(HISTORY_AGREES)
+        if not is_adopted("tickets"):
+            run_script(AGREED)
+    run_script(TOLD)
 
 
 def downgrade() -> None:
     run_script("""
     delete from threadesk.posted where side = 'triage' and slot like 'rated:%';
-    drop trigger threadesk_history_agrees on public.customers;
+    drop trigger if exists threadesk_history_agrees on public.customers;
     drop trigger threadesk_rating_changed on public.tickets;
     drop trigger threadesk_rated on public.tickets;
     drop function threadesk.history_must_agree(), threadesk.history_follows(),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.blocks import answers, card, customer, home, mirror, setups
 from bot.blocks.surface import Message
+from bot.blocks.words.card import FLAWS
 from bot.tickets import views
 from bot.tickets.hours import DAYS, WorkingHours
 from bot.tickets.listing import Shown, ShownToAgent
@@ -60,8 +61,10 @@ def a_mirror(**changes: Any) -> views.Mirror:
     return views.Mirror(**values | changes)
 
 
-def a_held_reply(state: Literal["held", "sent", "undone", "noted"] = "held") -> views.HeldReply:
-    return views.HeldReply("r-1", "Grace Hopper", "Fixed, try again.", AT, state)
+def a_held_reply(
+    state: Literal["held", "sent", "undone", "noted", "handed_over"] = "held", **changes: Any
+) -> views.HeldReply:
+    return views.HeldReply("r-1", "Grace Hopper", "Fixed, try again.", AT, state, **changes)
 
 
 def an_email_claim(**changes: Any) -> views.EmailClaim:
@@ -207,6 +210,8 @@ cards = st.builds(
     fields=fields,
     edited=st.booleans(),
     earlier_thread=links,
+    assigned_elsewhere=st.integers(0, 9),
+    flaws=st.dictionaries(st.sampled_from(sorted(FLAWS)), st.integers(1, 10_000)),
 )
 manners = st.sampled_from([None, "broadcast", "me"])
 mirrors = st.builds(
@@ -218,8 +223,9 @@ held_replies = st.builds(
     anything,
     anything,
     moments,
-    st.sampled_from(["held", "sent", "undone", "noted"]),
+    st.sampled_from(["held", "sent", "undone", "noted", "handed_over"]),
     st.lists(anything, max_size=10),
+    st.sampled_from(["slack", "email"]) | anything,
 )
 alerts = st.builds(
     views.Alert, st.sampled_from(["assigned", "reopened", "turn"]), numbers, st.none() | st.just("U1"), slack_ids

@@ -37,6 +37,9 @@ LOOKS: dict[str, Message] = {
     "card of an open ticket": card.card(a_card()),
     "card of a closed ticket": card.card(a_card(status="closed", rating=4)),
     "card of a ticket by e-mail": card.card(a_card(source_channel="email", customer_thread=None)),
+    "card of what another program has written wrong": card.card(
+        a_card(assigned_elsewhere=1, flaws={"messages_unidentified": 2, "tags": 1})
+    ),
     "status, new": customer.status(views.Status(42, "new", (), not_a_ticket=False)),
     "status, new, out of hours": customer.status(
         views.Status(42, "new", (), not_a_ticket=False, back_at=dt.datetime(2026, 11, 30, 8, tzinfo=dt.UTC))
@@ -52,6 +55,7 @@ LOOKS: dict[str, Message] = {
     "note": mirror.note(views.NoteMirror("Grace Hopper", None, "Seen before.")),
     "held reply": mirror.held_reply(a_held_reply()),
     "held reply, sent": mirror.held_reply(a_held_reply("sent")),
+    "held reply, handed over": mirror.held_reply(a_held_reply("handed_over", source_channel="email")),
     "alert": mirror.alert(views.Alert("assigned", 42, "U1", ("U2",))),
     "email asked": mirror.email_claim(an_email_claim()),
     "email confirmed": mirror.email_claim(an_email_claim(state="confirmed", alert=())),
@@ -117,7 +121,10 @@ def buttons(message: Message) -> dict[str, dict[str, Any]]:
     [
         ({}, ["claim", "reply", "note", "close", "edit", "not_a_ticket"]),
         ({"status": "closed"}, ["reopen", "reply", "note", "edit"]),
-        ({"source_channel": "email", "customer_thread": None}, ["claim", "note", "close", "edit", "not_a_ticket"]),
+        (
+            {"source_channel": "email", "customer_thread": None},
+            ["claim", "reply", "note", "close", "edit", "not_a_ticket"],
+        ),
     ],
 )
 def test_the_card_offers_what_can_be_done(changes: dict[str, Any], offered: list[str]) -> None:

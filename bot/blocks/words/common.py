@@ -35,6 +35,11 @@ FILE = "file"
 GROUP = "group"
 UNNAMED: Mapping[AuthorRole, str] = {"customer": "Customer", "agent": "Support", "other": "Another program"}
 
+# How a customer writes who is not in Slack
+#: By the ticket's `source_channel`.
+WAYS: Mapping[str, str] = {"email": "by e-mail", "web": "on the web", "chat": "by chat", "widget": "in a widget"}
+THROUGH_ANOTHER_PROGRAM = "through another program"
+
 # Facts of a ticket, which stand beside each other on a line
 UNASSIGNED = "unassigned"
 NOBODY_YET = "nobody is on it yet"
@@ -48,6 +53,11 @@ MOMENT = "{date_short_pretty} {time}"
 def moment(at: dt.datetime) -> str:
     """A moment for whom Slack's own clock does not reach. `at`: in UTC."""
     return f"{at:%-d %b %Y %H:%M} UTC"
+
+
+def by(channel: str) -> str:
+    """One more of WAYS, for a channel that another program has named."""
+    return f"by {channel}"
 
 
 def named(label: str, *, number: int) -> str:

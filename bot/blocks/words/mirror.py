@@ -48,24 +48,24 @@ def shortened(*, original: str) -> str:
 
 
 def held_reply(
-    state: Literal["held", "sent", "waiting", "unsent", "undone", "noted"], *, author: str, due_at: str
+    state: Literal["held", "sent", "handed_over", "waiting", "unsent", "undone", "noted"],
+    *,
+    author: str,
+    due_at: str,
+    way: str,
 ) -> str:
-    reply = f"*Reply by {author}*"
-    match state:
-        case "held":
-            return f"⏳ {reply} · goes to the customer at {due_at}"
-        case "sent":
-            return f"📤 {reply} · sent to the customer"
-        case "waiting":
-            return f"⏸️ {reply} · waits: Slack does not let me write to the customer just now"
-        case "unsent":
-            return f"⚠️ {reply} · did not reach the customer"
-        case "undone":
-            return f"↩️ {reply} · undone, the customer did not get it"
-        case "noted":
-            return f"🔒 {reply} · made an internal note, the customer did not get it"
-        case _:
-            assert_never(state)
+    """`way`: how the customer writes to whom another program sends it: "by e-mail"."""
+    states = {
+        "held": ("⏳", f"goes to the customer at {due_at}"),
+        "sent": ("📤", "sent to the customer"),
+        "handed_over": ("📤", f"is in the ticket, for the customer who writes {way}"),
+        "waiting": ("⏸️", "waits: Slack does not let me write to the customer just now"),
+        "unsent": ("⚠️", "did not reach the customer"),
+        "undone": ("↩️", "undone, the customer did not get it"),
+        "noted": ("🔒", "made an internal note, the customer did not get it"),
+    }
+    mark, became = states[state]
+    return f"{mark} *Reply by {author}* · {became}"
 
 
 def email_claim(*, customer: str, email: str, owner: str) -> str:

@@ -132,10 +132,6 @@ def reply_too_long(*, most: int) -> str:
     return f"A reply has at most {most:,} characters. Send it in parts, or as a file in the thread."
 
 
-def customer_not_in_slack(*, number: int) -> str:
-    return f"The customer of ticket #{number} is not in Slack, so a reply cannot reach them from here."
-
-
 def reply_on_its_way(*, author: str | None) -> str:
     return f"{author or 'A colleague'} has just answered: it goes to the customer in a moment."
 

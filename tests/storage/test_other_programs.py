@@ -1,0 +1,237 @@
+"""What other programs write into tables that refuse nothing: every row has a number, and bad JSON breaks no write."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from importlib import import_module
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from storage import channels, showing, tickets
+from storage.engine import Database
+from storage.showing import Mark
+from storage.tickets import Origin
+from tests.storage.test_listing import DISAGREEING
+from tests.storage.test_migrations import until
+from tests.storage.test_trigger import ticket, user, word
+
+NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+TAKEN_UP: str = import_module("migrations.versions.0015_other_programs").TAKEN_UP
+#: As in a database that was there before the desk.
+UNCHECKED = """
+alter table tickets drop constraint tickets_conversation_history_shape,
+  drop constraint tickets_internal_notes_shape, drop constraint tickets_feedback_shape,
+  drop constraint tickets_custom_fields_shape, drop constraint tickets_status_known,
+  drop constraint tickets_priority_known;
+"""
+
+
+async def chosen(sql: asyncpg.Connection, name: str, *, suspended: str | None = None) -> None:
+    await sql.execute(
+        "insert into threadesk.channels (id, name, role, suspended) values ($1, $1, 'triage', $2)", name, suspended
+    )
+
+
+async def shown_in(sql: asyncpg.Connection, ticket_id: UUID) -> str | None:
+    found: str | None = await sql.fetchval(
+        "select triage_channel from threadesk.desk_tickets where ticket_id = $1", ticket_id
+    )
+    return found
+
+
+async def waiting(sql: asyncpg.Connection) -> list[UUID]:
+    return [row[0] for row in await sql.fetch("select ticket_id from threadesk.to_show order by due_at, ticket_id")]
+
+
+async def test_tickets_go_to_the_triage_channel_that_was_chosen_last_or_will_be_first(sql: asyncpg.Connection) -> None:
+    early, closed = await ticket(sql), await ticket(sql, status="closed")
+    assert [await shown_in(sql, one) for one in (early, closed)] == [None, None]
+    await chosen(sql, "C-NEW", suspended=channels.UNREAD)
+    assert await shown_in(sql, early) is None, "nobody knows yet who its agents are"
+    await sql.execute("update threadesk.channels set suspended = null")
+    assert [await shown_in(sql, one) for one in (early, closed)] == ["C-NEW", "C-NEW"]
+    assert await waiting(sql) == [early], "what is closed has a number, and a card when it changes"
+
+    await sql.execute("update tickets set status = 'open' where id = $1", closed)
+    assert set(await waiting(sql)) == {early, closed}
+    await chosen(sql, "C-NEWER")
+    await chosen(sql, "C-NEWEST", suspended="it is public")
+    assert await shown_in(sql, await ticket(sql)) == "C-NEWER"
+    assert await shown_in(sql, early) == "C-NEW"
+
+
+async def test_rows_from_before_the_desk_are_taken_up(sql: asyncpg.Connection, database: Database) -> None:
+    await chosen(sql, "C-TRIAGE")
+    grace, mary = await user(sql), await user(sql)
+    await sql.execute(
+        "insert into customers (id, first_name, last_name, email) values ($1, 'Mary', 'Somerville', 'mary@a.example')",
+        mary,
+    )
+    long_ago = dt.datetime(2020, 5, 1, tzinfo=dt.UTC)
+    await sql.execute("alter table tickets disable trigger user")
+    old = await ticket(sql, status="closed", created_at=long_ago, updated_at=long_ago + dt.timedelta(days=2))
+    odd = await ticket(sql, created_at=long_ago + dt.timedelta(days=1), customer_email="mary@a.example", tags=["vpn"],
+        created_by=grace, assigned_to=[grace], conversation_history={"messages": [word(mary), word(created_at="soon")]},
+        internal_notes={"notes": [word(grace)]})  # fmt: skip
+    before = await sql.fetch("select * from tickets order by id")
+    await sql.execute("alter table tickets enable trigger user")
+
+    for _ in range(2):
+        await sql.execute(TAKEN_UP)
+        assert [tuple(row) for row in await sql.fetch(
+            "select ticket_id, number, requester, triage_channel, closings, closed_at, flaws"
+            " from threadesk.desk_tickets order by number")] == [
+            (old, 1, None, "C-TRIAGE", 1, long_ago + dt.timedelta(days=2), None),
+            (odd, 2, mary, "C-TRIAGE", 0, None, {"messages_incomplete": 1}),
+        ]  # fmt: skip
+        assert await waiting(sql) == [odd]
+        assert await sql.fetchval("select count(*) from threadesk.assignments") == 1
+        told = await sql.fetch("select what, role, at from threadesk.ledger where ticket_id = $1 order by id", odd)
+        opened, *rest = [tuple(row) for row in told]
+        assert opened == ("opened", "other", long_ago + dt.timedelta(days=1))
+        assert sorted((what, role) for what, role, _ in rest) == [
+            ("message", "customer"),
+            ("message", "other"),
+            ("note", "agent"),
+        ]
+    assert await sql.fetch("select * from tickets order by id") == before, "no row of theirs is touched"
+    assert await sql.fetch(DISAGREEING) == []
+
+
+#: (what is written, what is counted of it)
+WRONG: list[tuple[dict[str, Any], dict[str, int]]] = [
+    ({"conversation_history": None}, {}),
+    ({"conversation_history": {}}, {}),
+    ({"conversation_history": {"messages": None}}, {}),
+    ({"conversation_history": []}, {"messages_shape": 1}),
+    ({"conversation_history": "hello"}, {"messages_shape": 1}),
+    ({"conversation_history": 5}, {"messages_shape": 1}),
+    ({"conversation_history": {"messages": {"id": "5"}}}, {"messages_shape": 1}),
+    ({"conversation_history": {"messages": "none"}}, {"messages_shape": 1}),
+    ({"conversation_history": {"messages": [1, None, "a", [], {}, {"id": 5}]}}, {"messages_unidentified": 6}),
+    ({"conversation_history": {"messages": [word(id="{" + str(uuid4()) + "}")]}}, {"messages_unidentified": 1}),
+    ({"conversation_history": {"messages": [same := word(), {**same, "content": "else"}]}}, {"messages_repeated": 1}),
+    ({"conversation_history": {"messages": [{"id": str(uuid4())}]}}, {"messages_incomplete": 1}),
+    ({"conversation_history": {"messages": [word(content=5, attachments={})]}}, {"messages_incomplete": 1}),
+    (
+        {"conversation_history": {"messages": [word(created_at=5, edited_at=7, earlier="x")]}},
+        {"messages_incomplete": 1},
+    ),
+    ({"internal_notes": {"notes": [{}]}}, {"notes_unidentified": 1}),
+    ({"internal_notes": [[]]}, {"notes_shape": 1}),
+    ({"feedback": {"rating": "5"}}, {"feedback": 1}),
+    ({"feedback": 5}, {"feedback": 1}),
+    ({"feedback": {"rating": 4.5}}, {"feedback": 1}),
+    ({"custom_fields": 5}, {"custom_fields": 1}),
+    ({"status": "resolved", "priority": "urgent"}, {"status": 1, "priority": 1}),
+    ({"tags": [["a", "b"], ["c", None]]}, {"tags": 1}),
+    ({"tags": ["a", None]}, {"tags": 1}),
+]
+
+
+async def test_what_is_wrong_is_counted_kept_and_breaks_no_write(database: Database, sql: asyncpg.Connection) -> None:
+    await sql.execute(UNCHECKED)
+    await chosen(sql, "C-TRIAGE")
+    grace = await user(sql)
+    for columns, counted in WRONG:
+        places = ", ".join(f"{name} = ${at}" for at, name in enumerate(columns, 2))
+        made = await ticket(sql, **columns)
+        changed = await ticket(sql, conversation_history={"messages": [word(grace)]})
+        await sql.execute(f"update tickets set {places} where id = $1", changed, *columns.values())
+        for one in (made, changed):
+            held = await sql.fetchval("select flaws from threadesk.desk_tickets where ticket_id = $1", one)
+            # What is on another ticket already is not shown here either.
+            assert (held or {}) == counted or "messages_repeated" in held, columns
+            await _desk_goes_on(database, sql, one, grace)
+        await sql.execute("delete from tickets")
+    assert await sql.fetch(DISAGREEING) == []
+
+
+async def _desk_goes_on(database: Database, sql: asyncpg.Connection, one: UUID, grace: UUID) -> None:
+    """Appends, reads and changes, and all that was there is there still."""
+    before = await sql.fetchrow("select * from tickets where id = $1", one)
+    assert before is not None
+    async with database.transaction(NOW) as tx:
+        said, noted = word(grace, content="Hello"), word(grace, content="Seen")
+        del noted["attachments"]
+        assert await tickets.append(tx, one, said, Origin("C1", str(uuid4()), "customer", {"text": "Hello"}), "agent")
+        assert await tickets.append_note(tx, one, noted, Origin(None, None, None, None))
+        await tickets.set_fields(tx, one, {"plan": "gold"}, [])
+        read = await tickets.by_id(tx, one)
+        assert read is not None
+        assert read.status in {"new", "open"}
+        assert await tickets.newest_word(tx, one)
+        written = await tickets.conversation(tx, one, notes=True)
+        assert {"Hello", "Seen"} <= {each.word["content"] for each in written}
+        assert await showing.next_unshown(tx, one, "triage")
+    after = await sql.fetchrow("select * from tickets where id = $1", one)
+    assert after is not None
+    for column, key in (("conversation_history", "messages"), ("internal_notes", "notes")):
+        there = before[column].get(key) if isinstance(before[column], dict) else before[column]
+        if isinstance(before[column], dict) and isinstance(there, list):
+            assert Counter(map(str, there)) <= Counter(map(str, after[column][key]))
+        elif there is not None:
+            assert after[column]["unreadable"] == [there]
+
+
+async def test_what_can_wait_comes_after_the_rest_newest_first(database: Database, sql: asyncpg.Connection) -> None:
+    await chosen(sql, "C-TRIAGE")
+    imported = [await ticket(sql) for _ in range(14)]
+    long = await ticket(sql, conversation_history={"messages": [word() for _ in range(4)]})
+    later = {row[0] for row in await sql.fetch("select ticket_id from threadesk.to_show where later")}
+    assert later == {*imported[10:], long}
+    # What people do with one of them in Slack takes it out; what its program does to it does not.
+    async with database.transaction(NOW) as tx:
+        await tx.act_as(await user(sql), "agent")
+        await tickets.change(tx, imported[12], priority="high")
+    await sql.execute("update tickets set tags = '{a}' where id = any($1)", imported[:12])
+    order = []
+    async with database.transaction(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)) as tx:
+        while isinstance(head := await showing.head(tx, "C-TRIAGE"), Mark):
+            order.append(head.ticket_id)
+            await showing.shown(tx, head)
+    assert set(order[:11]) == {*imported[:10], imported[12]}
+    assert order[11:] == [long, imported[13], imported[11], imported[10]]
+
+
+@pytest.mark.parametrize("email", [None, "mary@a.example"])
+async def test_the_customer_is_whose_address_the_ticket_has_else_who_created_it(
+    sql: asyncpg.Connection, email: str | None
+) -> None:
+    staff, mary, colleague, other = [await user(sql) for _ in range(4)]
+    for who, address in ((mary, "mary@a.example"), (colleague, "jane@a.example")):
+        await sql.execute(
+            "insert into customers (id, first_name, last_name, email) values ($1, 'M', 'S', $2)", who, address
+        )
+    one = await ticket(sql, created_by=staff, customer_email=email,
+        conversation_history={"messages": [word(author) for author in (staff, mary, colleague, other)]})  # fmt: skip
+    assert await sql.fetchval("select requester from threadesk.desk_tickets") == (mary if email else staff)
+    roles = dict(await sql.fetch("select created_by, author_role from threadesk.messages where ticket_id = $1", one))
+    assert roles == {
+        staff: "agent" if email else "customer",
+        mary: "customer",
+        colleague: "customer",
+        other: "agent",
+    }
+
+
+async def test_a_ticket_and_the_first_triage_channel_at_the_same_time(
+    sql: asyncpg.Connection, database_url: str
+) -> None:
+    """Neither sees the other until it has committed."""
+    another = await asyncpg.connect(database_url)
+    async with sql.transaction():
+        one = await ticket(sql)
+        choosing = asyncio.create_task(
+            another.execute("insert into threadesk.channels (id, name, role) values ('C-TRIAGE', 'triage', 'triage')")
+        )
+        await until(sql, "select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+    await choosing
+    assert await shown_in(sql, one) == "C-TRIAGE"
+    assert await waiting(sql) == [one]
+    await another.close()
