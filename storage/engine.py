@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from storage import lenient
+
 CONNECT_SECONDS = 2.0
 TRANSACTION_SECONDS = 60.0
 #: Longer than Slack waits for an answer: what a crowd of events has to wait for is then done when Slack sends it again.
@@ -205,6 +207,7 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=POOL_SECONDS,
+            json_deserializer=lenient.loads,
             hide_parameters=True,  # they are customers' words, and errors are logged
         )
 
