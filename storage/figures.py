@@ -356,7 +356,7 @@ async def longest_waiting(tx: Transaction, scope: Scope, *, limit: int) -> list[
     """
     found = await tx.run(
         f"""
-        select d.number, t.title, d.waiting_since, d.unassigned, {PLACE},
+        select d.number, coalesce(t.title, '') as title, d.waiting_since, d.unassigned, {PLACE},
           coalesce(p.name, nullif(btrim(concat_ws(' ', c.first_name, c.last_name)), ''), t.customer_email) as requester
         from unnest(cast(:triage as text[])) as g (channel) cross join lateral (
           select * from threadesk.desk_tickets d

@@ -98,7 +98,8 @@ def word_of(raw: Mapping[str, Any], kind: Literal["message", "note"], created_at
     """A message or note of a ticket's JSON, which another program may have written, in the shape that ours have.
 
     `created_at`: when it was written, as the desk knows it. A `created_by` that is no uuid is None. An attachment is an
-    object with a "name"; one that is a string is its URL. Content that is no text is its JSON.
+    object with a "name"; one that is a string is its URL. Content that is no text is its JSON. A `deleted_at` or
+    `edited_at` of null is none.
     """
     word = dict(raw)
     content = word.get("content")
@@ -113,6 +114,8 @@ def word_of(raw: Mapping[str, Any], kind: Literal["message", "note"], created_at
     if "edited_at" in word and not _are_versions(word["edited_at"], word.get("earlier")):
         del word["edited_at"]
         word.pop("earlier", None)
+    if "deleted_at" in word and word["deleted_at"] is None:
+        del word["deleted_at"]
     return word
 
 
@@ -139,12 +142,19 @@ def _uuid_or_none(value: Any) -> str | None:
 def _attachment(value: Any) -> dict[str, Any] | None:
     if isinstance(value, str):
         return {"name": value.rstrip("/").rpartition("/")[2] or "file", "url": value}
-    return {**value, "name": str(value.get("name") or "file")} if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    known = {"id": str(value["id"])} if "id" in value else {}
+    return {**value, **known, "name": str(value.get("name") or "file")}
 
 
+#: A table of another program's may lack what the schema requires; Python knows no time before the year 1.
 TICKET: LiteralString = """
-  t.id, d.number, t.title, t.description, t.status, t.priority, t.tags, t.custom_fields, t.assigned_to, t.feedback,
-  t.source_channel, t.created_at, t.updated_at, t.created_by, t.customer_email, d.requester, d.requester_team,
+  t.id, d.number, coalesce(t.title, '') as title, coalesce(t.description, '') as description, t.status, t.priority,
+  t.tags, t.custom_fields, t.assigned_to, t.feedback, t.source_channel,
+  greatest(coalesce(t.created_at, d.last_activity_at), '0001-01-02 00:00+00') as created_at,
+  greatest(coalesce(t.updated_at, d.last_activity_at), '0001-01-02 00:00+00') as updated_at,
+  t.created_by, t.customer_email, d.requester, d.requester_team,
   d.requester_slack, d.channel, d.root_ts, d.triage_channel, d.follows, d.not_a_ticket, d.closings, d.closed_at,
   d.last_activity_at, d.imported_to, d.waiting_since, d.flaws
 """
@@ -412,8 +422,8 @@ class Recorded:
 
 
 #: The elements of a ticket's JSON in any shape that another program may have given it: none where there is no list.
-MESSAGES: LiteralString = "jsonb_path_query(t.conversation_history, 'lax $.messages[*]')"
-NOTES: LiteralString = "jsonb_path_query(t.internal_notes, 'lax $.notes[*]')"
+MESSAGES: LiteralString = "jsonb_path_query(t.conversation_history, 'strict $.messages[*]', silent => true)"
+NOTES: LiteralString = "jsonb_path_query(t.internal_notes, 'strict $.notes[*]', silent => true)"
 #: A message's or note's own element, as `w.word`; the first, where another program has written two of one id.
 WORD: LiteralString = f"""
   cross join lateral (
@@ -483,7 +493,7 @@ async def unread_names(tx: Transaction, ticket_id: UUID) -> list[Recorded]:
 
 
 async def rewrite(tx: Transaction, one: Recorded, word: Mapping[str, Any], source: Mapping[str, Any] | None) -> None:
-    """Replaces a message or note by a new version of itself."""
+    """Replaces a message or note by a new version of itself, where it stands in a list."""
     column: LiteralString = "conversation_history" if one.kind == "message" else "internal_notes"
     key: LiteralString = "messages" if one.kind == "message" else "notes"
     await tx.run(
@@ -495,7 +505,7 @@ async def rewrite(tx: Transaction, one: Recorded, word: Mapping[str, Any], sourc
         f"""
         update public.tickets set {column} = jsonb_set({column}, '{{{key}}}',
           threadesk.replaced({column} -> '{key}', cast(:word as jsonb)))
-        where id = :id
+        where id = :id and jsonb_typeof({column} -> '{key}') = 'array'
         """,
         id=one.ticket_id,
         word=json.dumps(word),

@@ -47,7 +47,10 @@ begin
   where t.ticket_id = marked and s.lane is not null
   order by s.side
   on conflict (ticket_id, side) do update
-    set version = shown.version + 1, lane = excluded.lane, due_at = least(shown.due_at, excluded.due_at),
+    set version = shown.version + 1, lane = excluded.lane,
+      -- Of what can wait the newest is shown first: also what is written to it by now.
+      due_at = case when shown.later and by_another then greatest(shown.due_at, excluded.due_at)
+        else least(shown.due_at, excluded.due_at) end,
       failures = case when shown.parked is null then shown.failures else 0 end, parked = null,
       later = shown.later and by_another;
   perform pg_notify('threadesk', '');
@@ -78,7 +81,7 @@ end $$;
 
 FLAWS = f"""
 create function threadesk.rating(feedback jsonb) returns jsonb language sql immutable as $$
-  select jsonb_path_query_first(feedback, 'lax $.rating ? (@ >= 1 && @ <= 5 && @.floor() == @)')
+  select jsonb_path_query_first(feedback, 'strict $.rating ? (@ >= 1 && @ <= 5 && @.floor() == @)', silent => true)
 $$;
 comment on function threadesk.rating is 'a number from 1 to 5, or null';
 
@@ -183,6 +186,26 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
                 "    ) as w;\n",
                 f"      ) as e where e.word ->> 'id' ~* {ID}\n    ) as w;\n",
             ),
+            ("created_at, created_by, author_role)", "created_at, created_by, author_role, deleted)"),
+            ("else 'agent' end\n", "else 'agent' end, word ->> 'deleted_at' is not null\n"),
+            # An id may be another ticket's message's too, which is none of this one's.
+            (
+                "join threadesk.messages m on m.message_id = (word ->> 'id')::uuid\n",
+                "join threadesk.messages m on m.message_id = (word ->> 'id')::uuid\n"
+                "    and m.ticket_id = changed and m.kind = told_kind\n",
+            ),
+            (
+                "from known where m.message_id = (known.word ->> 'id')::uuid;",
+                "from known where m.message_id = (known.word ->> 'id')::uuid"
+                " and m.ticket_id = changed and m.kind = told_kind;",
+            ),
+            # A program that writes all its keys always may write null.
+            ("case when word ? 'deleted_at' then", "case when word ->> 'deleted_at' is not null then"),
+            (
+                "or word ? 'deleted_at' and not earlier ? 'deleted_at'",
+                "or word ->> 'deleted_at' is not null and earlier ->> 'deleted_at' is null",
+            ),
+            ("deleted = known.word ? 'deleted_at'", "deleted = known.word ->> 'deleted_at' is not null"),
             (
                 "when told_kind = 'message' and author = requested_by then 'customer'",
                 """when told_kind = 'message' and (author = requested_by
@@ -216,6 +239,28 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             (
                 "case when new.status = 'closed' then told_at end, (new.status = 'closed')::integer\n",
                 "case when new.status = 'closed' then told_at end, coalesce(new.status = 'closed', false)::integer\n",
+            ),
+            (
+                "if old.status <> new.status then\n",
+                "if old.status is distinct from new.status then\n",
+            ),
+            (
+                "closings = closings + (new.status = 'closed')::integer,\n",
+                """closings = closings + coalesce(new.status = 'closed', false)::integer,
+        -- Its customer may have written since, of which only the other program knows.
+        not_a_ticket = not_a_ticket and not (acting_role = 'other'
+          and coalesce(new.status in ('new', 'open', 'pending'), false)),\n""",
+            ),
+            (
+                "  select requester into requested_by from threadesk.desk_tickets where ticket_id = new.id;\n",
+                """  if tg_op = 'UPDATE' and acting_role = 'other'
+    and new.customer_email is distinct from old.customer_email then
+    update threadesk.desk_tickets d set requester = u.id
+    from public.customers c join auth.users u using (id)
+    where d.ticket_id = new.id and d.requester_slack is null and c.email = new.customer_email
+      and d.requester is distinct from u.id;
+  end if;
+  select requester into requested_by from threadesk.desk_tickets where ticket_id = new.id;\n""",
             ),
             (
                 "(5, 'rating', old.feedback -> 'rating', new.feedback -> 'rating')",

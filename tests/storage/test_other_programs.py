@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 from collections import Counter
 from importlib import import_module
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from bot.tickets import files
 from storage import channels, showing, tickets
 from storage.engine import Database
 from storage.showing import Mark
@@ -127,6 +129,11 @@ WRONG: list[tuple[dict[str, Any], dict[str, int]]] = [
     ({"feedback": {"rating": "5"}}, {"feedback": 1}),
     ({"feedback": 5}, {"feedback": 1}),
     ({"feedback": {"rating": 4.5}}, {"feedback": 1}),
+    ({"feedback": [{"rating": 5}]}, {"feedback": 1}),
+    ({"feedback": {"rating": [5]}}, {"feedback": 1}),
+    ({"conversation_history": [{"messages": [word()]}]}, {"messages_shape": 1}),
+    ({"conversation_history": {"messages": [word(deleted_at=None, edited_at=None)]}}, {}),
+    ({"conversation_history": {"messages": [word(attachments=[{"id": {}}, {"id": [1]}, 5])]}}, {}),
     ({"custom_fields": 5}, {"custom_fields": 1}),
     ({"status": "resolved", "priority": "urgent"}, {"status": 1, "priority": 1}),
     ({"tags": [["a", "b"], ["c", None]]}, {"tags": 1}),
@@ -168,6 +175,7 @@ async def _desk_goes_on(database: Database, sql: asyncpg.Connection, one: UUID, 
         assert await tickets.newest_word(tx, one)
         written = await tickets.conversation(tx, one, notes=True)
         assert {"Hello", "Seen"} <= {each.word["content"] for each in written}
+        assert not any(files.to_be_copied(None, each.word.get("attachments", [])) for each in written)
         assert await showing.next_unshown(tx, one, "triage")
     after = await sql.fetchrow("select * from tickets where id = $1", one)
     assert after is not None
@@ -185,7 +193,7 @@ async def test_what_can_wait_comes_after_the_rest_newest_first(database: Databas
     long = await ticket(sql, conversation_history={"messages": [word() for _ in range(4)]})
     later = {row[0] for row in await sql.fetch("select ticket_id from threadesk.to_show where later")}
     assert later == {*imported[10:], long}
-    # What people do with one of them in Slack takes it out; what its program does to it does not.
+    # What people do with one of them in Slack takes it out; what its program does to it makes it the newest.
     async with database.transaction(NOW) as tx:
         await tx.act_as(await user(sql), "agent")
         await tickets.change(tx, imported[12], priority="high")
@@ -196,7 +204,7 @@ async def test_what_can_wait_comes_after_the_rest_newest_first(database: Databas
             order.append(head.ticket_id)
             await showing.shown(tx, head)
     assert set(order[:11]) == {*imported[:10], imported[12]}
-    assert order[11:] == [long, imported[13], imported[11], imported[10]]
+    assert order[11:] == [*sorted(imported[10:12], reverse=True), long, imported[13]]
 
 
 @pytest.mark.parametrize("email", [None, "mary@a.example"])
@@ -235,3 +243,133 @@ async def test_a_ticket_and_the_first_triage_channel_at_the_same_time(
     assert await shown_in(sql, one) == "C-TRIAGE"
     assert await waiting(sql) == [one]
     await another.close()
+
+
+async def test_json_that_only_postgresql_reads_stops_nothing(database: Database, sql: asyncpg.Connection) -> None:
+    """A number of five thousand digits, and lists in lists in lists: a widget may pass on what somebody has made up."""
+    one = await ticket(sql)
+    deep = f"{'[' * 2_000}{']' * 2_000}"
+    await sql.execute(
+        f"""
+        update tickets set custom_fields = '{{"n": 1e5000, "deep": {deep}, "plan": "gold"}}',
+          conversation_history = '{{"messages": [{{"id": "{uuid4()}", "content": "Hello [{{", "created_by": null,
+            "created_at": "2026-11-02T09:00:00+00:00", "attachments": [{{"size": 1e5000, "more": {deep}}}]}}]}}'
+        """
+    )
+    async with database.transaction(NOW) as tx:
+        read = await tickets.by_id(tx, one)
+        assert read is not None
+        assert list(read.custom_fields) == ["n", "deep", "plan"]
+        assert len(json.dumps(read.custom_fields["deep"])) < 500
+        assert str(read.custom_fields["n"]).startswith("1000")
+        (said,) = await tickets.conversation(tx, one, notes=True)
+        assert said.word["content"] == "Hello [{"
+        assert await showing.next_unshown(tx, one, "triage")
+
+
+async def test_columns_that_the_schema_requires_may_be_empty_in_another_programs_table(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    await sql.execute(UNCHECKED)
+    for column in ("title", "description", "status", "priority", "created_at", "updated_at"):
+        await sql.execute(f"alter table tickets alter {column} drop not null")
+    await chosen(sql, "C-TRIAGE")
+    empty: dict[str, Any] = dict.fromkeys(("title", "description", "status", "priority", "created_at", "updated_at"))
+    one, early = await ticket(sql, **empty), await ticket(sql)
+    await sql.execute(
+        "alter table tickets disable trigger user;"
+        f" update tickets set created_at = '0001-12-31 22:00+00 BC', updated_at = 'infinity' where id = '{early}';"
+        " alter table tickets enable trigger user"
+    )
+    async with database.transaction(NOW) as tx:
+        for ticket_id, title in ((one, ""), (early, "hush-hush")):
+            read = await tickets.by_id(tx, ticket_id, lock=True)
+            assert read is not None
+            assert (read.title, read.description) == (title, title)
+            assert read.created_at.tzinfo
+    await sql.execute("update tickets set status = 'closed' where id = $1", one)
+    kept = "select closings, closed_at is not null from threadesk.desk_tickets where ticket_id = $1"
+    assert tuple(await sql.fetchrow(kept, one) or ()) == (1, True)
+    await sql.execute("update tickets set status = null where id = $1", one)
+    assert tuple(await sql.fetchrow(kept, one) or ()) == (1, False)
+
+
+async def test_what_comes_deleted_is_not_shown_and_null_is_no_deletion(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    gone, there = word(content="Gone", deleted_at="2026-11-02T09:00:00Z"), word(content="There", deleted_at=None)
+    one = await ticket(sql, conversation_history={"messages": [gone, there]})
+    async with database.transaction(NOW) as tx:
+        shown = await showing.next_unshown(tx, one, "triage")
+        assert shown is not None
+        assert (str(shown.message_id), "deleted_at" in shown.word) == (there["id"], False)
+    edited = there | {"content": "Edited", "edited_at": NOW.isoformat()}
+    await sql.execute("update tickets set conversation_history = $1", {"messages": [gone, edited]})
+    deleted = "select message_id::text, deleted from threadesk.messages"
+    assert dict(await sql.fetch(deleted)) == {gone["id"]: True, there["id"]: False}
+    await sql.execute(
+        "update tickets set conversation_history = $1", {"messages": [gone, edited | {"deleted_at": NOW.isoformat()}]}
+    )
+    assert dict(await sql.fetch(deleted)) == {gone["id"]: True, there["id"]: True}
+    told = await sql.fetch("select what from threadesk.ledger where what like 'message%' order by id")
+    assert [row["what"] for row in told] == ["message", "message", "message_edited", "message_deleted"]
+
+
+async def test_a_message_with_the_id_of_anothers_changes_nothing_of_that_one(sql: asyncpg.Connection) -> None:
+    mine, other = await ticket(sql, conversation_history={"messages": [said := word()]}), await ticket(sql)
+    for same in (said, said | {"edited_at": NOW.isoformat()}, said | {"deleted_at": NOW.isoformat()}):
+        await sql.execute("update tickets set conversation_history = $2 where id = $1", other, {"messages": [same]})
+        await sql.execute("update tickets set internal_notes = $2 where id = $1", mine, {"notes": [same]})
+    assert [tuple(row) for row in await sql.fetch("select ticket_id, version, deleted from threadesk.messages")] == [
+        (mine, 1, False)
+    ]
+    told = await sql.fetch("select ticket_id, what from threadesk.ledger where what in ('message', 'note')")
+    assert [tuple(row) for row in told] == [(mine, "message")]
+
+
+@pytest.mark.parametrize("wrapped", ["a list of it", "a message alone"])
+async def test_an_edit_destroys_nothing_that_stands_in_another_shape(
+    database: Database, sql: asyncpg.Connection, wrapped: str
+) -> None:
+    await sql.execute(UNCHECKED)
+    ada, one = await user(sql), await ticket(sql)
+    said = word(ada)
+    async with database.transaction(NOW) as tx:
+        await tickets.append(tx, one, said, Origin("C1", "1.0", "customer", {"text": "Hello"}), "customer")
+        known = await tickets.recorded(tx, "C1", "1.0")
+        assert known is not None
+    written = [{"messages": [said]}] if wrapped == "a list of it" else {"messages": said}
+    await sql.execute("update tickets set conversation_history = $1", written)
+    async with database.transaction(NOW) as tx:
+        assert await tickets.recorded(tx, "C1", "1.0") is None
+        await tickets.rewrite(tx, known, known.word | {"content": "Edited"}, None)
+    assert await sql.fetchval("select conversation_history from tickets") == written
+
+
+async def test_a_ticket_that_another_program_opens_again_is_one_once_more(sql: asyncpg.Connection) -> None:
+    """Agents took it for spam, and its customer has written since."""
+    one = await ticket(sql, status="closed")
+    await sql.execute("update threadesk.desk_tickets set not_a_ticket = true")
+    await sql.execute("update tickets set tags = '{spam}'")
+    assert await sql.fetchval("select not_a_ticket from threadesk.desk_tickets")
+    await sql.execute("update tickets set status = 'new' where id = $1", one)
+    assert not await sql.fetchval("select not_a_ticket from threadesk.desk_tickets")
+
+
+async def test_the_customer_may_be_named_later(sql: asyncpg.Connection) -> None:
+    gateway, mary = await user(sql), await user(sql)
+    await sql.execute(
+        "insert into customers (id, first_name, last_name, email) values ($1, 'M', 'S', 'mary@a.example')", mary
+    )
+    one = await ticket(sql, created_by=gateway)
+    requester = "select requester from threadesk.desk_tickets where ticket_id = $1"
+    assert await sql.fetchval(requester, one) == gateway
+    await sql.execute("update tickets set customer_email = 'mary@a.example'")
+    assert await sql.fetchval(requester, one) == mary
+    await sql.execute("update customers set email = 'mary@b.example'")
+    assert await sql.fetchval(requester, one) == mary
+    # Who has asked in Slack is the requester, whatever address stands there.
+    await sql.execute("update threadesk.desk_tickets set requester = $1, requester_slack = 'U1'", gateway)
+    await sql.execute("update tickets set customer_email = null")
+    await sql.execute("update tickets set customer_email = 'mary@b.example'")
+    assert await sql.fetchval(requester, one) == gateway
