@@ -111,8 +111,8 @@ def word_of(raw: Mapping[str, Any], kind: Literal["message", "note"], created_at
         files = word.get("attachments")
         attached = map(_attachment, files if isinstance(files, list) else [])
         word["attachments"] = [file for file in attached if file is not None]
-    if "edited_at" in word and not _are_versions(word["edited_at"], word.get("earlier")):
-        del word["edited_at"]
+    if not _are_versions(word.get("edited_at"), word.get("earlier")):
+        word.pop("edited_at", None)
         word.pop("earlier", None)
     if "deleted_at" in word and word["deleted_at"] is None:
         del word["deleted_at"]

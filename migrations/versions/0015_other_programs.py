@@ -130,6 +130,13 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function threadesk.flaws is 'what of a row is not as the ticket schema says, counted by kind';
 
+-- An index holds no value of more than 2,700 bytes, and must not stop who writes one.
+create function threadesk.listed_tags(tags text[]) returns text[] language sql immutable as $$
+  select case when octet_length(array_to_string(tags, '')) <= 1000 then tags
+    else array(select tag from unnest(tags) as t (tag) where octet_length(tag) <= 1000) end
+$$;
+comment on function threadesk.listed_tags is 'tags without those by which nobody looks for a ticket';
+
 create function threadesk.known_status(status text, assigned_to uuid[]) returns text language sql immutable as $$
   select case when status in ('new', 'open', 'pending', 'closed') then status
     when cardinality(assigned_to) > 0 then 'open' else 'new' end
@@ -240,6 +247,7 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
                 "case when new.status = 'closed' then told_at end, (new.status = 'closed')::integer\n",
                 "case when new.status = 'closed' then told_at end, coalesce(new.status = 'closed', false)::integer\n",
             ),
+            ("tags = coalesce(new.tags, '{}'),\n", "tags = threadesk.listed_tags(new.tags),\n"),
             (
                 "if old.status <> new.status then\n",
                 "if old.status is distinct from new.status then\n",
@@ -336,7 +344,7 @@ begin
       case when one.status = 'closed' then coalesce(one.updated_at, opened) end,
       coalesce(one.status = 'closed', false)::integer, greatest(opened, one.updated_at),
       threadesk.known_status(one.status, one.assigned_to),
-      coalesce(array_position('{low,medium,high}', one.priority), 2), coalesce(one.tags, '{}'),
+      coalesce(array_position('{low,medium,high}', one.priority), 2), threadesk.listed_tags(one.tags),
       coalesce(cardinality(one.assigned_to), 0) = 0;
     insert into threadesk.ledger (ticket_id, at, role, what, after)
     values (one.id, opened, 'other', 'opened', jsonb_build_object('status', one.status, 'priority', one.priority,
@@ -403,6 +411,7 @@ def downgrade() -> None:
     run_script("""
     drop function threadesk.appended(jsonb, text, jsonb),
       threadesk.flaws(uuid, text, text, text[], jsonb, jsonb, jsonb, jsonb),
-      threadesk.word_flaws(uuid, jsonb, text, text), threadesk.known_status(text, uuid[]), threadesk.rating(jsonb);
+      threadesk.word_flaws(uuid, jsonb, text, text), threadesk.known_status(text, uuid[]), threadesk.rating(jsonb),
+      threadesk.listed_tags(text[]);
     """)
     run_script(MARK_BEFORE)

@@ -133,7 +133,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, int]]] = [
     ({"feedback": {"rating": [5]}}, {"feedback": 1}),
     ({"conversation_history": [{"messages": [word()]}]}, {"messages_shape": 1}),
     ({"conversation_history": {"messages": [word(deleted_at=None, edited_at=None)]}}, {}),
-    ({"conversation_history": {"messages": [word(attachments=[{"id": {}}, {"id": [1]}, 5])]}}, {}),
+    ({"conversation_history": {"messages": [word(attachments=[{"id": {}}, {"id": [1]}, 5], earlier="x")]}}, {}),
     ({"custom_fields": 5}, {"custom_fields": 1}),
     ({"status": "resolved", "priority": "urgent"}, {"status": 1, "priority": 1}),
     ({"tags": [["a", "b"], ["c", None]]}, {"tags": 1}),
@@ -292,6 +292,18 @@ async def test_columns_that_the_schema_requires_may_be_empty_in_another_programs
     assert tuple(await sql.fetchrow(kept, one) or ()) == (1, True)
     await sql.execute("update tickets set status = null where id = $1", one)
     assert tuple(await sql.fetchrow(kept, one) or ()) == (1, False)
+
+
+async def test_a_tag_may_be_longer_than_an_index_takes(database: Database, sql: asyncpg.Connection) -> None:
+    await chosen(sql, "C-TRIAGE")
+    long = "".join(str(uuid4()) for _ in range(300))
+    one = await ticket(sql, tags=["vpn", long])
+    await sql.execute("update tickets set tags = array['a', 'vpn'] || tags")
+    assert await sql.fetchval("select tags from threadesk.desk_tickets") == ["a", "vpn", "vpn"]
+    async with database.transaction(NOW) as tx:
+        read = await tickets.by_id(tx, one)
+        assert read is not None
+        assert read.tags == ("a", "vpn", "vpn", long)
 
 
 async def test_what_comes_deleted_is_not_shown_and_null_is_no_deletion(
