@@ -107,7 +107,7 @@ def word_of(raw: Mapping[str, Any], kind: Literal["message", "note"], created_at
     word["created_by"] = _uuid_or_none(word.get("created_by"))
     if not isinstance(word.get("created_at"), str):
         word["created_at"] = created_at.isoformat()
-    if kind == "message":
+    if kind == "message" or "attachments" in word:
         files = word.get("attachments")
         attached = map(_attachment, files if isinstance(files, list) else [])
         word["attachments"] = [file for file in attached if file is not None]

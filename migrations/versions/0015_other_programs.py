@@ -6,6 +6,7 @@ where it is. The functions of earlier migrations are changed in place: of each o
 
 from collections.abc import Iterable
 
+from migrations.guards import RATING
 from migrations.script import run_script
 
 revision = "0015"
@@ -297,6 +298,37 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
 )
 
+SHAPED = "jsonb_path_exists({}, 'strict $ ? (" + " && ".join(RATING) + ")', silent => true)"
+
+# A customer's history that is checked takes only what is as the ticket schema has it. Of a ticket whose feedback is
+# not, it says what it said before: who wrote that is not to be refused because of a table that they did not write.
+HISTORY: tuple[tuple[str, str], ...] = (
+    (
+        "where not exists (select from public.tickets t where t.id = g.ticket::uuid)",
+        f"""where not exists (select from public.tickets t where t.id = g.ticket::uuid
+      and (t.feedback is null or {SHAPED.format("t.feedback")}))""",
+    ),
+    (
+        "where t.customer_email = address and t.feedback is not null",
+        f"where t.customer_email = address and {SHAPED.format('t.feedback')}",
+    ),
+)
+RATED = """
+drop trigger threadesk_rated on public.tickets;
+drop trigger threadesk_rating_changed on public.tickets;
+create trigger threadesk_rated after insert on public.tickets
+  for each row when (NEW_IS_GIVEN) execute function threadesk.history_follows();
+create trigger threadesk_rating_changed after update on public.tickets
+  for each row when ((new.feedback is distinct from old.feedback
+    or new.customer_email is distinct from old.customer_email) and IS_READ)
+  execute function threadesk.history_follows();
+"""
+
+
+def _rated(given: str, read: str) -> str:
+    return RATED.replace("NEW_IS_GIVEN", given).replace("IS_READ", read)
+
+
 # Until now a ticket that came before there was a triage channel was shown nowhere.
 TRIAGE = f"""
 create function threadesk.triage_serves() returns trigger
@@ -397,7 +429,9 @@ def upgrade() -> None:
         run_script(statements)
     for function, changes in CHANGES:
         _change(function, changes)
-    for statements in (TRIAGE, TAKEN_UP):
+    _change("history_of", HISTORY)
+    shaped = SHAPED.format("new.feedback")
+    for statements in (_rated(shaped, f"(new.feedback is null or {shaped})"), TRIAGE, TAKEN_UP):
         run_script(statements)
 
 
@@ -406,6 +440,8 @@ def downgrade() -> None:
     drop trigger threadesk_serves on threadesk.channels;
     drop function threadesk.triage_serves();
     """)
+    run_script(_rated("new.feedback is not null", "true"))
+    _change("history_of", [(after, before) for before, after in HISTORY])
     for function, changes in CHANGES:
         _change(function, [(after, before) for before, after in reversed(changes)])
     run_script("""

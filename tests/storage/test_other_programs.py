@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from bot.tickets import files
+from bot.blocks import answers
+from bot.tickets import files, listing
 from storage import channels, showing, tickets
 from storage.engine import Database
 from storage.showing import Mark
@@ -125,6 +126,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, int]]] = [
         {"messages_incomplete": 1},
     ),
     ({"internal_notes": {"notes": [{}]}}, {"notes_unidentified": 1}),
+    ({"internal_notes": {"notes": [word(attachments=["https://a.example/b.png", {"id": 5}])]}}, {}),
+    ({"internal_notes": {"notes": [word(attachments="none")]}}, {}),
     ({"internal_notes": [[]]}, {"notes_shape": 1}),
     ({"feedback": {"rating": "5"}}, {"feedback": 1}),
     ({"feedback": 5}, {"feedback": 1}),
@@ -153,7 +156,7 @@ async def test_what_is_wrong_is_counted_kept_and_breaks_no_write(database: Datab
         for one in (made, changed):
             held = await sql.fetchval("select flaws from threadesk.desk_tickets where ticket_id = $1", one)
             # What is on another ticket already is not shown here either.
-            assert (held or {}) == counted or "messages_repeated" in held, columns
+            assert (held or {}) == counted or {"messages_repeated", "notes_repeated"} & held.keys(), columns
             await _desk_goes_on(database, sql, one, grace)
         await sql.execute("delete from tickets")
     assert await sql.fetch(DISAGREEING) == []
@@ -176,6 +179,9 @@ async def _desk_goes_on(database: Database, sql: asyncpg.Connection, one: UUID, 
         written = await tickets.conversation(tx, one, notes=True)
         assert {"Hello", "Seen"} <= {each.word["content"] for each in written}
         assert not any(files.to_be_copied(None, each.word.get("attachments", [])) for each in written)
+        messages = tuple(each for each in written if isinstance(each, tickets.Said))
+        notes = tuple(each for each in written if isinstance(each, tickets.Noted))
+        assert answers.shown(listing.ShownToAgent(read, messages, {}, notes), link=None)
         assert await showing.next_unshown(tx, one, "triage")
     after = await sql.fetchrow("select * from tickets where id = $1", one)
     assert after is not None
@@ -304,6 +310,29 @@ async def test_a_tag_may_be_longer_than_an_index_takes(database: Database, sql: 
         read = await tickets.by_id(tx, one)
         assert read is not None
         assert read.tags == ("a", "vpn", "vpn", long)
+
+
+async def test_feedback_in_another_shape_is_refused_nowhere(sql: asyncpg.Connection) -> None:
+    """A customer's history that is as the schema has it is kept so, and says of such a ticket what it said before."""
+    await sql.execute(UNCHECKED)
+    await sql.execute(
+        "insert into customers (id, first_name, last_name, email) values ($1, 'M', 'S', 'mary@a.example')",
+        await user(sql),
+    )
+    good = {"rating": 4, "comment": None, "submitted_at": NOW.isoformat()}
+    one = await ticket(sql, customer_email="mary@a.example", feedback={"rating": 5})
+    entries = "select coalesce(feedback_history -> 'feedback', '[]') from customers"
+    for feedback, known in (
+        ({"rating": 5}, []),
+        (good, [good | {"ticket_id": str(one)}]),
+        ({"rating": 2, "comment": 5, "submitted_at": None}, [good | {"ticket_id": str(one)}]),
+        (5, [good | {"ticket_id": str(one)}]),
+        (None, []),
+        ([good], []),
+    ):
+        await sql.execute("update tickets set feedback = $1", feedback)
+        assert await sql.fetchval(entries) == known
+        await sql.execute("update customers set first_name = first_name || 'a'")
 
 
 async def test_what_comes_deleted_is_not_shown_and_null_is_no_deletion(
