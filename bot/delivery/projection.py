@@ -337,7 +337,7 @@ def _attached(view: _View, one: Unshown, file: Mapping[str, Any]) -> views.Attac
 
 async def _words(tx: Transaction, one: Unshown) -> str:
     """Slack's own text where there is one, so that its formatting stays; the words of other programs escaped."""
-    if one.source is None or "deleted_at" in one.word:
+    if one.source is None or "text" not in one.source or "deleted_at" in one.word:
         return text.encoded(str(one.word["content"]))
     encoded = str(one.source["text"])
     known = await people.with_slack_ids(tx, text.mentioned(encoded))

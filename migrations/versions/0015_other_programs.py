@@ -213,7 +213,13 @@ CHANGES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
                 "or word ? 'deleted_at' and not earlier ? 'deleted_at'",
                 "or word ->> 'deleted_at' is not null and earlier ->> 'deleted_at' is null",
             ),
-            ("deleted = known.word ? 'deleted_at'", "deleted = known.word ->> 'deleted_at' is not null"),
+            # What Slack sent is not what is to be read once another program has put other words there.
+            (
+                "deleted = known.word ? 'deleted_at'",
+                """deleted = known.word ->> 'deleted_at' is not null,
+    source = case when acting_role = 'other' and known.word -> 'content' is distinct from known.earlier -> 'content'
+      then m.source - 'text' else m.source end""",
+            ),
             (
                 "when told_kind = 'message' and author = requested_by then 'customer'",
                 """when told_kind = 'message' and (author = requested_by

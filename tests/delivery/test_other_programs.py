@@ -129,6 +129,17 @@ async def test_what_a_web_app_writes_to_a_ticket_from_slack_is_there_within_five
         assert len(office.thread(office.card())) == 4
         assert "SECRET" not in visible_to_customers(office)
 
+        # It may also take out what is to be read by nobody, and take a message of its own back.
+        history = (await office.ticket())["conversation_history"]
+        first, question, *rest = history["messages"]
+        first |= {"content": "The [number] fails", "edited_at": "2026-11-22T10:00:00+00:00"}
+        question |= {"deleted_at": "2026-11-22T10:00:00+00:00"}
+        await web.set(ticket, conversation_history={"messages": [first, question, *rest]})
+        await office.at_rest()
+        assert office.thread(root)[1:] == ["Firefox"]
+        talk = [text for text in office.thread(office.card()) if "SECRET" not in text]
+        assert [text.splitlines()[0] for text in talk] == ["The [number] fails", "Firefox"]
+
         # What it says of the status is its own: the desk makes nothing of a message that is no event of Slack's.
         await web.set(ticket, status="closed")
         await web.append(ticket, requester, "One more thing")
