@@ -81,6 +81,9 @@ end $$;
 """
 
 FLAWS = f"""
+-- A time without a zone is the same one to every session: what programs write without one is UTC.
+alter function threadesk.moment(text) set timezone = 'UTC';
+
 create function threadesk.rating(feedback jsonb) returns jsonb language sql immutable as $$
   select jsonb_path_query_first(feedback, 'strict $.rating ? (@ >= 1 && @ <= 5 && @.floor() == @)', silent => true)
 $$;
@@ -451,6 +454,7 @@ def downgrade() -> None:
     for function, changes in CHANGES:
         _change(function, [(after, before) for before, after in reversed(changes)])
     run_script("""
+    alter function threadesk.moment(text) reset timezone;
     drop function threadesk.appended(jsonb, text, jsonb),
       threadesk.flaws(uuid, text, text, text[], jsonb, jsonb, jsonb, jsonb),
       threadesk.word_flaws(uuid, jsonb, text, text), threadesk.known_status(text, uuid[]), threadesk.rating(jsonb),

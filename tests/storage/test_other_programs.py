@@ -300,6 +300,21 @@ async def test_columns_that_the_schema_requires_may_be_empty_in_another_programs
     assert tuple(await sql.fetchrow(kept, one) or ()) == (1, False)
 
 
+async def test_a_time_without_a_zone_is_utc_in_every_session(database: Database, sql: asyncpg.Connection) -> None:
+    await sql.execute("set timezone = 'Asia/Tokyo'")
+    one = await ticket(sql, conversation_history={"messages": [word(created_at="2026-11-02 09:30:00")]})
+    told = "select created_at from threadesk.messages order by created_at"
+    assert await sql.fetchval(told) == NOW + dt.timedelta(minutes=30)
+    grace = await user(sql)
+    async with database.transaction(NOW) as tx:
+        await tx.run("set local timezone = 'America/Lima'")
+        said = word(grace, content="Later", created_at="2026-11-02T09:45:00+00:00")
+        await tickets.append(tx, one, said, Origin("C1", "1.0", "customer", {"text": "Later"}), "agent")
+        assert [each.word["content"] for each in await tickets.conversation(tx, one, notes=False)][-1] == "Later"
+    history = await sql.fetchval("select conversation_history from tickets")
+    assert [each["content"] for each in history["messages"]][-1] == "Later"
+
+
 async def test_a_tag_may_be_longer_than_an_index_takes(database: Database, sql: asyncpg.Connection) -> None:
     await chosen(sql, "C-TRIAGE")
     long = "".join(str(uuid4()) for _ in range(300))
