@@ -71,14 +71,17 @@ comment on function threadesk.new_user is 'a row of auth.users for whom the desk
 create function threadesk.replace_user(old uuid, new uuid) returns boolean
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
-  was_there boolean := exists (select from threadesk.people where user_id = old and linked);
+  made boolean := (select not bool_or(linked) from threadesk.people where user_id = old);
 begin
   update threadesk.people set user_id = new, linked = true where user_id = old;
-  if was_there then
+  if made is not true then
     return false;
   end if;
   delete from public.customers c where c.id = old and not threadesk.is_address(c.email, c.id);
-  delete from auth.users u where u.id = old and not exists (select from public.customers c where c.id = old);
+  -- What the desk's role may write in its own tables must not be enough to delete an account of another program's.
+  delete from auth.users u
+  where u.id = old and not exists (select from public.customers c where c.id = old)
+    and (not to_jsonb(u) ? 'raw_app_meta_data' or to_jsonb(u) -> 'raw_app_meta_data' ->> 'made_by' = 'threadesk');
   return found;
 exception when foreign_key_violation then
   update threadesk.people set user_id = new, linked = true where user_id = old;
