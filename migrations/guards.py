@@ -86,7 +86,8 @@ def _check(table: str, name: str, condition: str, says: str) -> Guard:
 
 
 def _index(table: str, column: str, method: str) -> Guard:
-    name, relation = f"{table}_{column}_idx", f"public.{table}"
+    # Not as PostgreSQL itself would name it: one that is there and does not serve may go by that.
+    name, relation = f"threadesk_{table}_{column}_idx", f"public.{table}"
     return Guard(
         name,
         table,

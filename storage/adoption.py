@@ -45,6 +45,8 @@ COLUMNS: dict[str, dict[str, str]] = {
 SAME = {"character varying": "text", "character varying[]": "text[]"}
 #: What other tables refer to.
 KEYS = (("public.tickets", "id"), ("public.customers", "id"), ("public.customers", "email"), ("auth.users", "id"))
+#: What the desk leaves out where it is not known: of people without an e-mail, or who were erased.
+UNKNOWN = {"public.tickets": ("created_by", "customer_email"), "public.customers": ("preferred_language",)}
 #: How many of the rows that are not as they should be are named.
 NAMED = 5
 
@@ -89,6 +91,11 @@ async def obstacles(one: Session) -> list[str]:
             for column in await _asked_for(one, table)
             if column not in columns and table.startswith("public.")
         ]
+        found += [
+            f"{table}.{column} may not be null, and the desk does not know it of everybody: drop its NOT NULL."
+            for column in await _never_null(one, table)
+            if column in UNKNOWN.get(table, ())
+        ]
         if table.startswith("public.") and not await _is_owner(one, table):
             found.append(f"{table} belongs to another role, and only its owner can add triggers and CHECKs to it.")
     return found
@@ -114,6 +121,15 @@ async def _asked_for(one: Session, table: str) -> list[str]:
             select from pg_trigger where tgrelid = attrelid and not tgisinternal and tgtype & 7 = 7)
         order by attnum
         """,
+        table,
+    )
+    return [row["attname"] for row in found]
+
+
+async def _never_null(one: Session, table: str) -> list[str]:
+    found = await one.fetch(
+        "select attname from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and attnotnull"
+        " and not attisdropped order by attnum",
         table,
     )
     return [row["attname"] for row in found]

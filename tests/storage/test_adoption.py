@@ -68,6 +68,8 @@ async def test_what_is_there_is_taken_on_and_no_row_and_no_policy_is_changed(
     empty_url: str, sql: asyncpg.Connection, owned: Database
 ) -> None:
     await supabase.make(sql, supabase.SIGN_UP_MAKES_CUSTOMERS.replace("after insert", "after update"))
+    # An index that does not serve the desk, by the name that PostgreSQL gives it.
+    await sql.execute("create index on tickets (customer_email) where status <> 'closed'")
     before, untouched = await rows(sql), await dump(empty_url)
     version = await migrate.upgrade(owned)
     assert await rows(sql) == before
@@ -79,7 +81,7 @@ async def test_what_is_there_is_taken_on_and_no_row_and_no_policy_is_changed(
     )
     up = await guards(sql)
     assert {"tickets_status_known", "tickets_conversation_history_shape", "tickets_check_assignees"} <= up
-    assert {"tickets_customer_email_idx", "customers_feedback_history_shape"} <= up
+    assert {"threadesk_tickets_customer_email_idx", "customers_feedback_history_shape"} <= up
     assert "threadesk_history_agrees" not in up
     assert await rights.hidden_from_anybody(owned) == []
     with pytest.raises(asyncpg.CheckViolationError, match="tickets_status_known"):
@@ -158,11 +160,26 @@ async def test_rows_that_are_amiss_are_listed_and_refused_nothing_until_they_are
             "public.tickets.shop must be given by whoever adds a row, and the desk does not know it: give it a default",
         ),
         (
+            "alter table tickets alter customer_email set not null",
+            "public.tickets.customer_email may not be null, and the desk does not know it of everybody",
+        ),
+        (
             "alter table tickets owner to supabase_auth_admin",
             "public.tickets belongs to another role, and only its owner can",
         ),
     ],
-    ids=["enum", "timestamp", "array", "column missing", "too short", "view", "no key", "asked for", "owner"],
+    ids=[
+        "enum",
+        "timestamp",
+        "array",
+        "column missing",
+        "too short",
+        "view",
+        "no key",
+        "asked for",
+        "never null",
+        "owner",
+    ],
 )
 async def test_what_the_desk_cannot_work_on_is_said_before_anything_is_changed(
     empty_url: str, sql: asyncpg.Connection, owned: Database, change: str, sentence: str
@@ -346,3 +363,23 @@ async def test_tables_that_a_version_without_adoption_made_are_the_desks_own(
     await migrate.downgrade(database)
     assert await dump(empty_url) == untouched
     await database.close()
+
+
+async def test_an_account_that_the_desk_has_not_made_is_never_deleted_for_a_merge(
+    sql: asyncpg.Connection, owned: Database
+) -> None:
+    await supabase.make(sql)
+    await migrate.upgrade(owned)
+    theirs, ours = uuid4(), uuid4()
+    await sql.execute("insert into auth.users (id, email) values ($1, 'admin@shop.example')", theirs)
+    await sql.execute("select threadesk.new_user($1)", ours)
+    await sql.execute("delete from customers where id = any($1)", [theirs, ours])
+    assert not await sql.fetchval("select threadesk.replace_user($1, $2)", theirs, supabase.BOB)
+    for who, gone in ((theirs, False), (ours, True)):
+        await sql.execute(
+            "insert into threadesk.people (team_id, slack_id, user_id, kind) values ('T1', $1::text, $2, 'member')",
+            f"U{who.hex}",
+            who,
+        )
+        assert await sql.fetchval("select threadesk.replace_user($1, $2)", who, supabase.BOB) is gone
+    assert await sql.fetchval("select array_agg(id) from auth.users where id = any($1)", [theirs, ours]) == [theirs]
