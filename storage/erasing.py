@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
@@ -348,11 +349,19 @@ async def drop_notices(tx: Transaction, subject: Subject, numbers: Sequence[int]
         """
         update threadesk.notices set message = '{}', refused = 'dropped'
         where sent_at is null and (message::text ~ cast(:numbers as text)
-          or exists (select from unnest(cast(:known as text[])) as one
-            where strpos(lower(message::text), lower(one)) > 0))
+          or exists (select from jsonb_path_query(message, 'strict $.** ? (@.type() == "string")') as said (words)
+            where words #>> '{}' ~* cast(:known as text)))
         """,
         numbers=rf"#({'|'.join(map(str, numbers))})\M" if numbers else None,
-        known=[*subject.emails, *subject.names, *(f"<@{one}>" for one in subject.slack_ids)],
+        known="|".join(
+            [
+                *map(re.escape, subject.emails),
+                # "Ed" is not spoken of where something is closed.
+                *(rf"(?<!\w){re.escape(one)}(?!\w)" for one in subject.names),
+                *(f"<@{one}>" for one in subject.slack_ids),
+            ]
+        )
+        or None,
     )
 
 

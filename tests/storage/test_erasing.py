@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from bot.tickets import erasing as operations
-from storage import erasing, people, subjects
+from storage import erasing, notices, people, subjects
 from storage.engine import Database
 from tests.storage.test_people import NOW, ticket_of
 
@@ -200,3 +200,18 @@ async def test_only_what_was_closed_too_long_ago_is_overdue_once(database: Datab
     async with database.transaction(NOW) as tx:
         # Their card is still to be brought up to date in Slack.
         assert await erasing.being_taken_away(tx) == 2
+
+
+async def test_of_what_waits_to_be_said_only_what_speaks_of_them_is_dropped(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    said = ["#1 is closed, and needed", "Dear\nEd", "ed@globex.example says", "as <@U1> says", "#12 waits", "#7 waits"]
+    async with database.transaction(NOW) as tx:
+        for place, one in enumerate(said):
+            await notices.add(tx, str(place), "channel", {"text": one}, channel="C1")
+        ed = subjects.Subject([], [("T1", "U1")], ["ed@globex.example"], ["Ed"], [], several=False)
+        await erasing.drop_notices(tx, ed, [7])
+    left = await sql.fetch(
+        "select message ->> 'text' as said from threadesk.notices where refused is null order by key"
+    )
+    assert [row["said"] for row in left] == [said[0], said[4]]
