@@ -19,8 +19,22 @@ from storage.tickets import Noted, Written
 SLACK_ID = re.compile(r"(?:([TE][A-Z0-9]+):)?([UW][A-Z0-9]{2,})", re.IGNORECASE)
 #: Somebody may have asked for thousands of tickets.
 SECONDS = 600.0
-#: What agents keep for themselves beside notes.
-FOR_AGENTS = frozenset({"tags", "custom_fields"})
+#: What of a ticket's row, and of a message, is the customer's to read. Tags and custom fields are for agents, and so
+#: may be what other programs keep beside the schema's.
+OF_TICKET = frozenset(
+    {
+        "title",
+        "description",
+        "status",
+        "priority",
+        "feedback",
+        "source_channel",
+        "created_at",
+        "updated_at",
+        "customer_email",
+    }
+)
+OF_WORD = frozenset({"content", "created_at", "attachments", "edited_at", "earlier", "deleted_at"})
 BY = {"agent": "support", "customer": "another customer", "other": "another program"}
 
 NOT_ERASED = """\
@@ -64,7 +78,7 @@ async def _ticket(tx: Transaction, subject: Subject, one: TheirTicket, *, notes:
     if not one.asked:
         theirs = [word for word in words if word["by"] == "them"]
         return {"number": one.number, "asked_for_by_them": False, "messages": theirs}
-    row = {name: value for name, value in one.row.items() if notes or name not in FOR_AGENTS}
+    row = {name: value for name, value in one.row.items() if notes or name in OF_TICKET}
     whole = {"number": one.number, "asked_for_by_them": True, **row, "messages": words}
     noted = [_word(subject, each) for each in said if isinstance(each, Noted)]
     return whole | ({"notes": noted} if notes else {})
@@ -74,7 +88,7 @@ def _word(subject: Subject, one: Written) -> dict[str, Any]:
     """Nobody else's identity goes into what is handed to a person."""
     word: Mapping[str, Any] = one.word
     theirs = word.get("created_by") in {str(each) for each in subject.user_ids}
-    kept = {name: value for name, value in word.items() if name not in {"id", "created_by"}}
+    kept = {name: value for name, value in word.items() if name in OF_WORD}
     return {"by": "them" if theirs else BY[one.author_role], **kept}
 
 

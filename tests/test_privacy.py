@@ -134,6 +134,13 @@ async def test_an_export_is_all_that_is_theirs_and_notes_only_when_asked_for(
     office: Office, run: Run, tmp_path: Path
 ) -> None:
     await bobs_story(office)
+    # Another program's, which its agents write.
+    await office.sql.execute("alter table tickets add remark text default 'Bob is angry'")
+    await office.sql.execute(
+        "update tickets set conversation_history = jsonb_set(conversation_history, '{messages,1,agent}', '\"Linus\"')"
+        " where id = $1",
+        (await office.ticket(1))["id"],
+    )
     status, printed, _ = await run("export", BOB.upper())
     assert status == 0
     found = json.loads(printed)
@@ -149,6 +156,7 @@ async def test_an_export_is_all_that_is_theirs_and_notes_only_when_asked_for(
     assert [one["name"] for one in first["messages"][0]["attachments"]] == ["SECRET.log"]
     assert (first["feedback"]["rating"], first["feedback"]["comment"]) == (1, "SECRET comment")
     assert [one["content"] for one in direct["messages"]] == ["SECRET six"]
+    assert not {"tags", "custom_fields", "remark"} & first.keys()
     (other,) = found["written_on_tickets_of_others"]
     assert (other["number"], [one["content"] for one in other["messages"]]) == (
         2,
@@ -280,3 +288,32 @@ async def test_what_is_written_just_then_is_erased_or_kept_but_never_lost(office
     assert set(await office.said(1)) == {""}
     assert await tables_with(office.sql, "Round ", "Bob", BOB) == []
     assert "Round " not in said_by_the_desk(office)
+
+
+async def test_where_a_ticket_begins_with_a_mention_title_and_description_lose_it_and_nobody_else_is_renamed(
+    office: Office, run: Run
+) -> None:
+    world = office.world
+    await world.bob.post(world.help, "The export fails")
+    await office.at_rest()
+    await office.sql.execute("update threadesk.people set name = 'Al' where slack_id = $1", world.bob.id)
+    await world.ada.post(world.help, "Hello")
+    await office.at_rest()
+    said = {
+        "messages": [(await office.ticket(2))["conversation_history"]["messages"][0] | {"content": "@Al and @Alma"}]
+    }
+    await office.sql.execute(
+        "update tickets set title = '@Al and @Alma', description = '@Al and @Alma', conversation_history = $2"
+        " where id = $1",
+        (await office.ticket(2))["id"],
+        said,
+    )
+    await office.sql.execute(
+        "update threadesk.messages set source = source || jsonb_build_object('text', $2::text) where ticket_id = $1",
+        (await office.ticket(2))["id"],
+        f"{world.bob.mention} and @Alma",
+    )
+    assert (await run("erase", BOB, "--yes"))[0] == 0
+    ticket = await office.ticket(2)
+    assert await office.said(2) == ["@somebody and @Alma"]
+    assert (ticket["title"], ticket["description"]) == ("@somebody and @Alma", "@somebody and @Alma")

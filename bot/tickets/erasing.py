@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
-from bot.tickets import history, identity
+from bot.tickets import history, identity, text
 from bot.tickets.words import erasing as say
-from storage import erasing, subjects
+from storage import erasing, subjects, tickets
 from storage.engine import Transaction
 from storage.erasing import Line, Outcome, Words
 from storage.subjects import Subject
@@ -121,6 +121,20 @@ async def _take_out(tx: Transaction, ticket_id: UUID, subject: Subject) -> None:
     kept = Words(_each(words.messages, without), _each(words.notes, without), words.lines)
     if kept != words:
         await erasing.rewrite(tx, ticket_id, kept, sources)
+        await _reword(tx, ticket_id, words, kept)
+
+
+async def _reword(tx: Transaction, ticket_id: UUID, before: Words, after: Words) -> None:
+    """Lets title and description follow where they are the words of a message that is another by now."""
+    ticket = await tickets.by_id(tx, ticket_id)
+    for was, became in zip(before.messages or (), after.messages or (), strict=True):
+        if ticket is None or was == became or not was.get("content") or was["content"] != ticket.description:
+            continue
+        changed = {"description": became["content"]}
+        if ticket.title == text.title_from(was["content"]):
+            changed["title"] = text.title_from(became["content"]) if became["content"] else say.TITLE
+        await tickets.change(tx, ticket_id, **changed)
+        return
 
 
 def _quotes(line: Line, mention: re.Pattern[str]) -> bool:
@@ -154,7 +168,8 @@ def _deleted(word: Any, at: dt.datetime, *, of_agent: bool) -> dict[str, Any] | 
 
 
 def _renamed(word: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    mention = re.compile("@(" + "|".join(re.escape(one) for one in sorted(names, key=len, reverse=True)) + ")")
+    # Not the beginning of somebody else's name.
+    mention = re.compile(r"@(" + "|".join(re.escape(one) for one in sorted(names, key=len, reverse=True)) + r")(?!\w)")
 
     def without(words: object) -> str:
         return mention.sub(say.SOMEBODY, str(words))
