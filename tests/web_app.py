@@ -53,6 +53,7 @@ class WebApp:
 
     sql: asyncpg.Connection
     staff: UUID
+    role: str
 
     async def customer(self, name: str, email: str) -> UUID:
         await self.sql.execute(NEW_CUSTOMER, customer := uuid4(), name, email)
@@ -74,12 +75,17 @@ class WebApp:
             await self.sql.execute(f"update tickets set {name} = $2 where id = $1", ticket, value)
 
 
+def for_role(role: str, example: str) -> str:
+    """A README example, in which the role is called `web`."""
+    return re.sub(r"\bweb\b", role, example)
+
+
 @asynccontextmanager
 async def web_app(database_url: str, owner: asyncpg.Connection) -> AsyncIterator[WebApp]:
     """Its role has the rights that README.md gives it."""
     role = f"web_{secrets.token_hex(4)}"
-    await owner.execute(re.sub(r"\bweb\b", role, EXAMPLES[0]))
+    await owner.execute(for_role(role, EXAMPLES[0]))
     async with other_program(database_url, user=role) as sql:
         await sql.execute("insert into auth.users (id) values ($1)", staff := uuid4())
-        yield WebApp(sql, staff)
+        yield WebApp(sql, staff, role)
     await owner.execute(f"drop owned by {role}; drop role {role}")
