@@ -272,7 +272,7 @@ def _listed(heading: str, lines: Iterable[str], count: int, limit: int) -> str:
     for line in lines:
         length += 1 + len(line)
         if length > limit:
-            return "\n".join([*listed, say.more(count - len(listed) + 1)])
+            return "\n".join([*listed, common.and_more(count - len(listed) + 1)])
         listed.append(line)
     return "\n".join(listed) if count else ""
 

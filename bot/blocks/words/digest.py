@@ -167,11 +167,6 @@ def top_tags(tags: str) -> str:
     return f"*Top tags* {tags}"
 
 
-def more(count: int) -> str:
-    """Ends a list of ratings."""
-    return f"and {count} more"
-
-
 # The table and the charts for whoever does not see them
 
 
