@@ -227,8 +227,17 @@ EMPTYING: tuple[LiteralString, ...] = (
 
 
 async def _take_away(tx: Transaction, ticket_id: UUID) -> None:
-    """Names of files go from what is kept of their copies, which are deleted from Slack with their message."""
+    """Names of files go from what is kept of their copies, which are deleted from Slack with their message. A closed
+    ticket of which nothing was ever in Slack, as one from before the desk, gets no card by being erased."""
     await tx.run("update threadesk.copies set name = '' where ticket_id = :id and removing", id=ticket_id)
+    await tx.run(
+        """
+        delete from threadesk.to_show s using threadesk.desk_tickets d
+        where s.ticket_id = :id and d.ticket_id = :id and d.status = 'closed'
+          and not exists (select from threadesk.posted p where p.ticket_id = :id and p.side = s.side)
+        """,
+        id=ticket_id,
+    )
 
 
 async def places(tx: Transaction, tickets: Sequence[UUID]) -> list[Row]:

@@ -175,5 +175,5 @@ end $$;
 commit;
 
 -- Then give it a password, in psql: \\password ROLE
--- To take all of it away again:  drop owned by ROLE; drop role ROLE;
+-- To take all of it away again:  grant ROLE to current_user; drop owned by ROLE; drop role ROLE;
 """

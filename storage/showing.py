@@ -404,9 +404,14 @@ async def told_where(tx: Transaction, ticket_id: UUID) -> tuple[int, str | None]
     return row.number, row.triage_channel
 
 
-async def mark(tx: Transaction, ticket_id: UUID) -> None:
-    """Marks a ticket whose row did not change, but what is to be shown of it did (a held reply, a name learnt)."""
-    await tx.run("select threadesk.mark(:id, :now)", id=ticket_id, now=tx.now)
+async def mark(tx: Transaction, ticket_id: UUID, *, pressing: bool = True) -> None:
+    """Marks a ticket whose row did not change, but what is to be shown of it did (a held reply, a name learnt).
+
+    What is not `pressing` comes after what people wait for, where much waits already.
+    """
+    await tx.run(
+        "select threadesk.mark(:id, :now, cast(:can_wait as boolean))", id=ticket_id, now=tx.now, can_wait=not pressing
+    )
 
 
 @dataclass(frozen=True, slots=True)

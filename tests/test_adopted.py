@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from storage import rights
 from tests import supabase
 from tests.conftest import Office, World, open_office, other_program
 from tests.delivery.test_ratings import rate
@@ -61,8 +62,9 @@ async def test_a_desk_on_the_database_of_a_web_app_works_as_a_role_that_may_do_n
             for forbidden in TOO_MUCH:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await desk.execute(forbidden)
-        await sql.execute("drop owned by threadesk_desk; drop role threadesk_desk")
         owner = supabase.as_role(empty_url, supabase.OWNER)
+        async with other_program(owner) as migrating:
+            await migrating.execute(rights.grants().rpartition("away again:")[2])
         down = await finished(tmp_path, "migrate", "--down", "--yes", DATABASE_URL=owner)
         assert down == (0, "The desk's tables are gone.\n", "")
         assert await sql.fetchval("select count(*) from tickets") == 4

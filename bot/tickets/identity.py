@@ -32,7 +32,8 @@ async def learn(tx: Transaction, profile: Profile) -> None:
         return
     await _make_customer(tx, person)
     for ticket_id in await tickets.touched_by(tx, person.user_id):
-        await showing.mark(tx, ticket_id)
+        # Somebody may have thousands from before the desk, on which nobody waits to see a name.
+        await showing.mark(tx, ticket_id, pressing=False)
 
 
 async def one_at_a_time(tx: Transaction, email: str) -> None:

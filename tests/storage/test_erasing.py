@@ -182,6 +182,13 @@ async def test_only_what_was_closed_too_long_ago_is_overdue_once(database: Datab
             ago(last),
         )
     await sql.execute("update threadesk.desk_tickets set erased_at = $2 where ticket_id = $1", thanked, ago(66))
+    for ticket in (thanked, new, unclosed):
+        await sql.execute(
+            "insert into threadesk.posted (ticket_id, side, slot, channel, ts)"
+            " values ($1, 'triage', 'card', 'C-TRIAGE', $2)",
+            ticket,
+            str(ticket),
+        )
     await sql.execute("update tickets set status = 'open' where id = $1", unclosed)
 
     async def overdue(most: int = 9, besides: Sequence[UUID] = ()) -> list[UUID]:
@@ -198,8 +205,9 @@ async def test_only_what_was_closed_too_long_ago_is_overdue_once(database: Datab
     assert [await forget(one) for one in (old, thanked, new, unclosed, old)] == [True, True, False, False, False]
     assert await overdue() == []
     async with database.transaction(NOW) as tx:
-        # Their card is still to be brought up to date in Slack.
-        assert await erasing.being_taken_away(tx) == 2
+        # The card of one is still to be brought up to date in Slack. The other one never had any, and gets none.
+        assert await erasing.being_taken_away(tx) == 1
+    assert not await sql.fetch("select from threadesk.to_show where ticket_id = $1", old)
 
 
 async def test_of_what_waits_to_be_said_only_what_speaks_of_them_is_dropped(

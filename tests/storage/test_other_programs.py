@@ -14,13 +14,14 @@ import asyncpg
 import pytest
 
 from bot.blocks import answers
-from bot.tickets import files, listing
-from storage import channels, showing, tickets
+from bot.tickets import files, identity, listing
+from storage import channels, people, showing, tickets
 from storage.engine import Database
 from storage.showing import Mark
 from storage.tickets import Origin
 from tests.storage.test_listing import DISAGREEING
 from tests.storage.test_migrations import until
+from tests.storage.test_people import profile
 from tests.storage.test_trigger import ticket, user, word
 
 NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
@@ -211,6 +212,23 @@ async def test_what_can_wait_comes_after_the_rest_newest_first(database: Databas
             await showing.shown(tx, head)
     assert set(order[:11]) == {*imported[:10], imported[12]}
     assert order[11:] == [*sorted(imported[10:12], reverse=True), long, imported[13]]
+
+
+async def test_meeting_whose_tickets_were_there_before_holds_up_nobody(
+    database: Database, sql: asyncpg.Connection
+) -> None:
+    """Grace is in auth.users, with tickets of hers, before the desk meets her in triage."""
+    await chosen(sql, "C-TRIAGE")
+    await sql.execute("alter table auth.users add email text")
+    grace = await user(sql)
+    await sql.execute("update auth.users set email = 'grace@acme.example' where id = $1", grace)
+    hers = [await ticket(sql, status="open", assigned_to=[grace]) for _ in range(14)]
+    async with database.transaction(NOW) as tx:
+        met = await people.meet(tx, "T1", "U1")
+        await identity.learn(tx, profile(met.slack_id, team_id="T1", email="Grace@acme.example"))
+    assert [row[0] for row in await sql.fetch("select user_id from threadesk.people")] == [grace]
+    later = {row[0] for row in await sql.fetch("select ticket_id from threadesk.to_show where later")}
+    assert later == set(hers[10:])
 
 
 @pytest.mark.parametrize("email", [None, "mary@a.example"])
