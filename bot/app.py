@@ -103,10 +103,13 @@ async def warnings(database: Database) -> list[str]:
             f"{one}. No CHECK sees to that until it is put right and you migrate again."
             for one in await adoption.failing(database)
         ]
-        unseen = [
-            f"{one}. `python -m bot roles` prints a policy." for one in await rights.hidden_from_anybody(database)
-        ]
-        return wrong + unseen
+        return wrong + [f"{one}. {_seeing(one)}" for one in await rights.hidden_from_anybody(database)]
+
+
+def _seeing(one: rights.Hidden) -> str:
+    if one.role == rights.DESK:
+        return "`python -m bot roles` prints a policy."
+    return "Give it a policy with which it sees and changes every row, or BYPASSRLS."
 
 
 async def take_away(database: Database) -> None:

@@ -16,7 +16,7 @@ from alembic import op
 class Guard:
     """`table` is one of the schema public. A row for which `condition` is false is refused, and `says` what is wrong
     with it. `there`: whether the database sees to it already; `do` makes it so, `undo` takes that away again. A guard
-    without a condition helps to find rows, and refuses none.
+    without a condition helps to find rows, and refuses none. `reads`: the other table that the condition looks into.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Guard:
     there: str
     do: str
     undo: str
+    reads: str | None = None
 
 
 def every(column: str, key: str, *conditions: str) -> str:
@@ -100,7 +101,7 @@ def _index(table: str, column: str, method: str) -> Guard:
     )
 
 
-def _trigger(table: str, name: str, condition: str, says: str, do: str, *triggers: str) -> Guard:
+def _trigger(table: str, name: str, condition: str, says: str, do: str, *triggers: str, reads: str) -> Guard:
     relation = f"public.{table}"
     return Guard(
         name,
@@ -110,6 +111,7 @@ def _trigger(table: str, name: str, condition: str, says: str, do: str, *trigger
         f"select from pg_trigger where tgrelid = '{relation}'::regclass and tgname = '{triggers[0]}'",
         do,
         "; ".join(f"drop trigger if exists {one} on {relation}" for one in triggers),
+        reads,
     )
 
 
@@ -170,6 +172,7 @@ TRIGGERS = (
         CHECK_ASSIGNEES,
         "tickets_check_assignees",
         "tickets_check_new_assignees",
+        reads="auth.users",
     ),
     _trigger(
         "customers",
@@ -178,6 +181,7 @@ TRIGGERS = (
         "feedback_history differs from the feedback of the tickets that it names",
         HISTORY_AGREES,
         "threadesk_history_agrees",
+        reads="public.tickets",
     ),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrations.guards import GUARDS, Guard
+from storage import rights
 from storage.engine import Database, Session, telling_away
 
 #: The ticket schema's columns. `auth.users` has at least its id.
@@ -170,12 +171,14 @@ async def settle(one: Session) -> None:
 
 
 async def failing(database: Database) -> list[Failing]:
-    """The rows for whose sake a guard is not put up, by guard. DatabaseAway where it cannot be reached."""
+    """The rows for whose sake a guard is not put up, by guard; none of those about which this role cannot tell, since
+    row-level security hides others from it. DatabaseAway where it cannot be reached."""
     one = await database.connect()
     try:
         with telling_away():
-            adopted = await _adopted(one)
-            lacking = [guard for guard in GUARDS if guard.table in adopted and not await _is_up(one, guard)]
+            adopted, unseen = await _adopted(one), {each.table for each in await rights.hidden(one)}
+            told = [guard for guard in GUARDS if guard.table in adopted and guard.reads not in unseen]
+            lacking = [guard for guard in told if not await _is_up(one, guard)]
             return [found for guard in lacking if (found := await _failing(one, guard)) is not None]
     finally:
         one.terminate()
