@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -241,6 +242,26 @@ async def test_rows_are_not_blamed_for_what_is_hidden_from_the_role_that_migrate
         ]
     finally:
         await sql.execute(f"alter role {supabase.OWNER} bypassrls")
+
+
+async def test_ratings_that_stand_in_tickets_alone_are_filled_in_as_the_readme_says(
+    empty_url: str, sql: asyncpg.Connection, owned: Database
+) -> None:
+    await supabase.make(sql)
+    await sql.execute("update customers set feedback_history = null")
+    for rating in (2, 5):
+        await sql.execute(
+            "insert into tickets (title, description, customer_email, feedback) select 'A', 'B', email, $1"
+            " from customers where id = $2",
+            json.dumps({"rating": rating, "comment": None, "submitted_at": NOW.isoformat()}),
+            supabase.BOB,
+        )
+    statement = README.partition("  update public.customers c set feedback_history")
+    await sql.execute(statement[1] + statement[2].partition("```")[0])
+    await migrate.upgrade(owned)
+    assert "customers_feedback_history_agrees" not in {one.guard for one in await adoption.failing(owned)}
+    history = json.loads(await sql.fetchval("select feedback_history from customers where id = $1", supabase.BOB))
+    assert sorted(one["rating"] for one in history["feedback"]) == [2, 5]
 
 
 ADVISED = README.partition("insert into public.customers")
