@@ -81,7 +81,8 @@ async def _ticket(tx: Transaction, subject: Subject, one: TheirTicket, *, notes:
     row = {name: value for name, value in one.row.items() if notes or name in OF_TICKET}
     whole = {"number": one.number, "asked_for_by_them": True, **row, "messages": words}
     noted = [_word(subject, each) for each in said if isinstance(each, Noted)]
-    return whole | ({"notes": noted} if notes else {})
+    unread = {"messages_not_readable": one.unreadable} if one.unreadable else {}
+    return whole | unread | ({"notes": noted} if notes else {})
 
 
 def _word(subject: Subject, one: Written) -> dict[str, Any]:

@@ -213,12 +213,16 @@ def _of_slack(subject: Subject) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class TheirTicket:
-    """`asked`: it is theirs; else they have only written on it. `row`: as in public.tickets, without what was said."""
+    """`asked`: it is theirs; else they have only written on it. `row`: as in public.tickets, without what was said.
+
+    `unreadable`: in how many places another program has written of what was said in a shape that the desk cannot read.
+    """
 
     id: UUID
     number: int | None
     asked: bool
     row: Mapping[str, Any]
+    unreadable: int
 
 
 async def concerned(tx: Transaction, subject: Subject) -> list[TheirTicket]:
@@ -226,7 +230,9 @@ async def concerned(tx: Transaction, subject: Subject) -> list[TheirTicket]:
     found = await tx.run(
         f"""
         select t.id, d.number, coalesce({THEIRS}, false) as asked,
-          to_jsonb(t) - '{{id,conversation_history,internal_notes,created_by,assigned_to}}'::text[] as row
+          to_jsonb(t) - '{{id,conversation_history,internal_notes,created_by,assigned_to}}'::text[] as row,
+          coalesce(cast(d.flaws ->> 'messages_shape' as integer), 0)
+            + coalesce(cast(d.flaws ->> 'messages_unidentified' as integer), 0) as unreadable
         from public.tickets t left join threadesk.desk_tickets d on d.ticket_id = t.id
         where {THEIRS}
           or t.id in (select ticket_id from threadesk.messages where created_by = any(:user_ids) and kind = 'message')

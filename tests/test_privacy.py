@@ -141,6 +141,11 @@ async def test_an_export_is_all_that_is_theirs_and_notes_only_when_asked_for(
         " where id = $1",
         (await office.ticket(1))["id"],
     )
+    await office.sql.execute(
+        "alter table tickets drop constraint tickets_conversation_history_shape;"
+        " update tickets set conversation_history = jsonb_insert(conversation_history, '{messages,0}', '\"SECRET\"')"
+        " where id = (select ticket_id from threadesk.desk_tickets where number = 1)"
+    )
     status, printed, _ = await run("export", BOB.upper())
     assert status == 0
     found = json.loads(printed)
@@ -157,6 +162,7 @@ async def test_an_export_is_all_that_is_theirs_and_notes_only_when_asked_for(
     assert (first["feedback"]["rating"], first["feedback"]["comment"]) == (1, "SECRET comment")
     assert [one["content"] for one in direct["messages"]] == ["SECRET six"]
     assert not {"tags", "custom_fields", "remark"} & first.keys()
+    assert (first["messages_not_readable"], "messages_not_readable" in direct) == (1, False)
     (other,) = found["written_on_tickets_of_others"]
     assert (other["number"], [one["content"] for one in other["messages"]]) == (
         2,
