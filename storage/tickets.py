@@ -23,9 +23,9 @@ class Ticket:
 
     `channel`, `root_ts`: the customer's thread; `channel` is the requester's Slack id, and `root_ts` is None, until
     the desk has posted the root in their DM. `feedback` as in the ticket schema. `imported_to`: what was written in the
-    thread until then stood there before the ticket. `waiting_since`: the customer's first message that no agent has
-    answered; None where there is none. `flaws`: how much of each kind another program has written wrong, as
-    `threadesk.flaws` counts it; what of it has no meaning here is left out, and stays in the row.
+    thread until then stood there before the ticket, or in the ticket before the desk. `waiting_since`: the customer's
+    first message that no agent has answered; None where there is none. `flaws`: how much of each kind another program
+    has written wrong, as `threadesk.flaws` counts it; what of it has no meaning here is left out, and stays in the row.
     """
 
     id: UUID

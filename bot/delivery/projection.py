@@ -309,6 +309,7 @@ async def _mirror(view: _View, one: Unshown, author: _Author) -> Message:
     fresh = one.posted is None or one.posted.ts is None
     # What a customer writes on a closed ticket without opening it again is a bare "thanks"; an import is no news.
     told = conversation.IMPORTED in (one.source or {}) or view.ticket.status == "closed"
+    told = told or (view.ticket.imported_to is not None and one.created_at <= view.ticket.imported_to)
     alerting = view.side == "triage" and one.author_role == "customer" and fresh and not told
     # Whose turn it is is about to be told so: not twice of one message.
     alerting = alerting and not any(_is_turn(happening) for happening in view.happenings)

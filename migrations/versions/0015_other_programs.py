@@ -377,7 +377,7 @@ begin
   loop
     opened := coalesce(one.created_at, now());
     insert into threadesk.desk_tickets (ticket_id, requester, triage_channel, closed_at, closings, last_activity_at,
-      status, urgency, tags, unassigned)
+      status, urgency, tags, unassigned, imported_to)
     select one.id, (select u.id from auth.users u where u.id = coalesce(
         (select c.id from public.customers c where c.email = one.customer_email), one.created_by)),
       (select id from threadesk.channels where role = 'triage' and suspended is null
@@ -386,7 +386,7 @@ begin
       coalesce(one.status = 'closed', false)::integer, greatest(opened, one.updated_at),
       threadesk.known_status(one.status, one.assigned_to),
       coalesce(array_position('{low,medium,high}', one.priority), 2), threadesk.listed_tags(one.tags),
-      coalesce(cardinality(one.assigned_to), 0) = 0;
+      coalesce(cardinality(one.assigned_to), 0) = 0, now();
     insert into threadesk.ledger (ticket_id, at, role, what, after)
     values (one.id, opened, 'other', 'opened', jsonb_build_object('status', one.status, 'priority', one.priority,
       'assigned_to', to_jsonb(one.assigned_to), 'tags', to_jsonb(one.tags)));

@@ -21,6 +21,7 @@ from bot.sandbox import Message
 from tests.conftest import Office, World, open_office, open_world, other_program, own_database
 from tests.delivery.test_courier import by_desk, command, opened, until, visible_to_customers
 from tests.listeners.test_disorder import alone
+from tests.storage.test_other_programs import TAKEN_UP
 from tests.web_app import WebApp, web_app
 
 MARY = "mary@initech.example"
@@ -30,6 +31,27 @@ def in_thread(office: Office, number: int, words: str) -> Message:
     root = office.card(number)
     (found,) = [one for one in office.sandbox.messages(root.channel, thread_ts=root.ts)[1:] if words in one.text]
     return found
+
+
+async def test_of_a_ticket_from_before_the_desk_only_what_is_new_alerts_who_has_it(
+    office: Office, database_url: str
+) -> None:
+    await opened(office)
+    await command(office, "claim 1")
+    await office.at_rest()
+    linus = (await office.ticket())["assigned_to"]
+    async with web_app(database_url, office.sql) as web:
+        mary = await web.customer("Mary Somerville", MARY)
+        await office.sql.execute("alter table tickets disable trigger threadesk_changed")
+        ticket = await web.open(mary, MARY, "The invoice is wrong", "email")
+        await web.set(ticket, assigned_to=linus, status="open")
+        await office.sql.execute("alter table tickets enable trigger threadesk_changed")
+        await office.sql.execute(TAKEN_UP)
+        await office.at_rest()
+        await web.append(ticket, mary, "Any news?")
+        await office.at_rest()
+    assert "🔔" not in in_thread(office, 2, "The invoice is wrong").text
+    assert f"🔔 {office.world.linus.mention}" in in_thread(office, 2, "Any news?").text
 
 
 async def test_a_ticket_by_e_mail_is_worked_from_slack(
