@@ -112,7 +112,8 @@ Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 async def session_of(connection: AsyncConnection) -> Session:
-    """The same connection, as asyncpg knows it. SQLAlchemy must have said something on it before."""
+    """The same connection, as asyncpg knows it; SQLAlchemy does not hear how it fares meanwhile. A transaction that
+    SQLAlchemy has begun begins in PostgreSQL with the first statement that SQLAlchemy runs."""
     raw = (await connection.get_raw_connection()).driver_connection
     return cast("Session", raw)
 
@@ -250,12 +251,12 @@ class Database:
 
     @asynccontextmanager
     async def _raw_connection(self) -> AsyncIterator[asyncpg.Connection[Row]]:
-        """One of the pool's, as asyncpg knows it; SQLAlchemy does not hear how it fares meanwhile."""
+        """One of the pool's that is open."""
         async with self._engine.connect() as connection:
-            raw = cast("asyncpg.Connection[Row]", (await connection.get_raw_connection()).driver_connection)
+            raw = cast("asyncpg.Connection[Row]", await session_of(connection))
             while raw.is_closed():
                 await connection.invalidate()
-                raw = cast("asyncpg.Connection[Row]", (await connection.get_raw_connection()).driver_connection)
+                raw = cast("asyncpg.Connection[Row]", await session_of(connection))
             try:
                 yield raw
             except asyncpg.ReadOnlySQLTransactionError:

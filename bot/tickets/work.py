@@ -275,6 +275,7 @@ async def reply(
 
     Where the customer is not in Slack it then stands in the ticket, from where the program sends it through which they
     write.
+
     `words` are Slack-encoded. `seen`: the newest message or held reply when the author began; Overtaken where there is
     a newer one by somebody else. `typed_at`: the (channel, ts) of the message in which it was typed, with
     these `files`.
